@@ -1,0 +1,115 @@
+import type { Batch } from "./batch.js";
+import type { WriteDisposition } from "./source.js";
+import type { PipelineState, ResourceState } from "./state.js";
+import type { SchemaChange, TableSchema } from "./table.js";
+
+/**
+ * A place that holds tables. An adapter implements this port and nothing else; write dispositions, schema diffs,
+ * checkpoints and retries are core functions that call it.
+ *
+ * Order of calls in one run: `connect` → `acquire` → `state` → `describe` → for each resource `stage` → `write`* →
+ * `commit`, perhaps again `write`* → `commit` … → dispose stage → release lease → dispose connection. Stages of
+ * different resources are open at the same time; calls on one stage never overlap.
+ */
+export interface Destination {
+  /** `duckdb`, `postgres` … the scheme of its URI. */
+  readonly type: string;
+  /** Where it is, for people; without credentials. */
+  readonly location: string;
+  /** Opens it. `dataset` is the schema that holds the tables; it is created by the first commit, not before. */
+  connect(dataset: string, signal: AbortSignal): Promise<Connection>;
+}
+
+export interface Connection extends AsyncDisposable {
+  /**
+   * Makes the caller the only writer of `pipeline`. A second caller, in this process or another, gets a `SluiceError`
+   * of kind `locked` that names the holder as well as the system can tell. Disposing the lease lets the next one in.
+   */
+  acquire(pipeline: string): Promise<Lease>;
+  /** The last committed state, or undefined before the first commit. Reads nothing uncommitted. */
+  state(pipeline: string): Promise<PipelineState | undefined>;
+  /** The tables of the dataset that exist now, by those names; missing ones are left out. System columns included. */
+  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+  /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */
+  stage(plan: StagePlan): Promise<Stage>;
+  /** Forgets the state of a pipeline, or of the named resources. Tables and rows stay. */
+  resetState(pipeline: string, resources?: readonly string[]): Promise<void>;
+}
+
+/** Held while a run may write. */
+export interface Lease extends AsyncDisposable {
+  readonly pipeline: string;
+}
+
+/** What a stage is for. */
+export interface StagePlan {
+  readonly pipeline: string;
+  readonly loadId: string;
+  readonly resource: string;
+  readonly writeDisposition: WriteDisposition;
+}
+
+/**
+ * Collects batches of one resource out of readers' sight, then makes them visible at once.
+ *
+ * Batches of one table arrive with schemas that only grow (columns are added at the end, types widen), never shrink.
+ * Children of a row arrive in the same package as the row.
+ */
+export interface Stage extends AsyncDisposable {
+  write(batch: Batch): Promise<void>;
+  /**
+   * One transaction: dataset and system tables (created when missing), schema changes, rows by the write disposition,
+   * rejects, state, load record. All of it, or nothing. A package id that was committed before changes nothing and
+   * returns its receipt with `replayed: true`. Afterwards the stage is empty and takes the next package.
+   *
+   * How rows meet rows:
+   * - append: staged rows are added.
+   * - replace: the resource's tables hold exactly the staged rows afterwards; also when none were staged.
+   * - merge: by the root table's primary key. Of several staged rows with one key the last one (highest `_sluice_id`)
+   *   stays. A row that exists is replaced whole, and its children with it. Without a primary key merge is append.
+   */
+  commit(pkg: PackageHeader): Promise<Receipt>;
+}
+
+/** Everything a commit needs beside the staged rows. */
+export interface PackageHeader {
+  /** Unique per package; the same id again is the same package. */
+  readonly id: string;
+  /** All tables of the resource as they must be afterwards, parents before children. */
+  readonly tables: readonly TableSchema[];
+  /** What must change in the destination for that, in this order (computed by the core from `describe`). */
+  readonly changes: readonly SchemaChange[];
+  readonly state: ResourceState;
+  readonly rejects: readonly Reject[];
+  /** Milliseconds since 1970 when the load began. */
+  readonly startedAt: number;
+  /** Hash of `tables`; a schema version is stored when it is new. */
+  readonly schemaHash: string;
+}
+
+/** A value or record that could not be stored as it is, kept in `_sluice_rejects`. */
+export interface Reject {
+  readonly resource: string;
+  readonly table: string;
+  /** JSON path of the offending value in the record. */
+  readonly path: string;
+  /** A stable code such as `null-in-not-null`, and a sentence without the value. */
+  readonly reason: string;
+  readonly column?: string;
+  /** The offending value and the whole record, as JSON text. */
+  readonly value?: string;
+  readonly record: string;
+}
+
+export interface Receipt {
+  readonly replayed: boolean;
+  /** Rows by table: what the commit did. */
+  readonly tables: Readonly<Record<string, TableCounts>>;
+}
+
+export interface TableCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly rejected: number;
+}

@@ -1,0 +1,91 @@
+import type { Event } from "./event.js";
+import type { Json } from "./json.js";
+import type { Position } from "./state.js";
+import type { DataType } from "./table.js";
+
+/** How the rows of a load meet the rows that are there (design §6). */
+export type WriteDisposition = "append" | "replace" | "merge";
+
+/** A declared column: `data_type`, `nullable` (default true), `precision` and `scale` for decimals. */
+export interface ColumnHint {
+  readonly name: string;
+  readonly dataType?: DataType;
+  readonly nullable?: boolean;
+  readonly precision?: number;
+  readonly scale?: number;
+}
+
+/** What the configuration says about a resource's tables. */
+export interface ResourceHints {
+  readonly writeDisposition: WriteDisposition;
+  /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
+  readonly primaryKey: readonly string[];
+  readonly columns: readonly ColumnHint[];
+  /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
+  readonly maxTableNesting?: number;
+}
+
+/**
+ * What any source yields: a REST endpoint, or a user's async generator.
+ *
+ * The pipeline calls `read` once per run, possibly for several resources at the same time, and pulls one page after
+ * the other: the next page is asked for when the one before has been normalized, so a slow destination slows the
+ * source down. It stops early by returning the iterator or by aborting `io.signal`; `read` must then stop sending
+ * within one request. What `read` throws ends this resource only.
+ */
+export interface Resource {
+  readonly name: string;
+  /** Name of the root table before naming rules; the resource's name unless the configuration says otherwise. */
+  readonly table: string;
+  readonly hints: ResourceHints;
+  /**
+   * Hash of everything that gives a stored position its meaning (URL, parameters, paginator). When it differs from the
+   * stored one, the walk starts again and says so.
+   */
+  readonly fingerprint: string;
+  read(from: Position | undefined, io: Io): AsyncIterable<Page>;
+}
+
+/** What a resource is given to work with; the only door to clock, chance and the outside. */
+export interface Io {
+  readonly signal: AbortSignal;
+  readonly runtime: Runtime;
+  emit(event: Event): void;
+}
+
+/** Clock and chance, injected so that tests need no waiting. */
+export interface Runtime {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason when aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** A number in [0, 1). */
+  random(): number;
+}
+
+/** One page of records, in the order of the walk. */
+export interface Page {
+  /** What the selector found, before any filter. */
+  readonly records: Records;
+  /** Go on after this page with `read(resume)`. Absent on the last page, and where a source can't resume. */
+  readonly resume?: Position;
+  /** Bytes of the response body as received after decompression; 0 if the source is not a network one. */
+  readonly bytes: number;
+  /** Only on the last page: how sure it is that the walk saw everything. */
+  readonly completeness?: Completeness;
+}
+
+/** A page's records. Objects today; the byte reader adds a kind of its own. */
+export interface Records {
+  readonly kind: "objects";
+  readonly values: readonly Json[];
+}
+
+/**
+ * The verdict on a walk that ended without an error.
+ * - `proved`  the API said so: an explicit end, or its own total was reached
+ * - `likely`  an empty or short page
+ * - `unknown` nothing in the responses tells
+ * - `short`   the responses contradict the end: a larger total, a full page and an unused link
+ */
+export type Completeness = "proved" | "likely" | "unknown" | "short";

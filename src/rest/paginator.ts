@@ -1,0 +1,83 @@
+import type { ZodType, z } from "zod";
+import type { HttpRequest, ResponseHead } from "../http/message.js";
+import type { Json, JsonObject } from "../model/json.js";
+import type { Completeness } from "../model/source.js";
+
+/** What a paginator may look at: the request it was asked with, and what came back. */
+export interface PageView {
+  readonly request: HttpRequest;
+  readonly head: ResponseHead;
+  /** The decoded body. Absent when the paginator said that it needs the head alone. */
+  readonly body?: Json;
+  /** The records that the selector found, before any filter. Absent like `body`. */
+  readonly records?: readonly Json[];
+}
+
+/** The next request, or the end and how sure it is. */
+export type Next =
+  | { readonly request: HttpRequest }
+  | {
+      readonly end: Completeness;
+      /** Why, in a few words: "no next link", "total of 250 reached". Shown by `preview`. */
+      readonly why: string;
+    };
+
+/**
+ * Two pure functions. There is no hidden state: the request is the position, so the next request is also the
+ * checkpoint, and a paginator made anew continues where another one stopped.
+ *
+ * `first` is called once per walk, and not when a walk is resumed. `next` is called once per page.
+ */
+export interface Paginator {
+  /** `head`: the next request is known before the body is read, and leaves at once. */
+  readonly needs: "head" | "body";
+  first(request: HttpRequest): HttpRequest;
+  next(page: PageView): Next;
+}
+
+/** What plan time gives to every paginator: values for its expressions that do not change during a walk. */
+export interface PaginatorContext {
+  /** `config` in expressions: variables of the pipeline. */
+  readonly config: JsonObject;
+  /** `parameters` in expressions: the endpoint's own params. */
+  readonly parameters: JsonObject;
+}
+
+/**
+ * One kind of paginator: its file holds its options, summary, code and examples. The registry, the reference page, the
+ * JSON Schema and the paginator laws are derived from this.
+ */
+export interface PaginatorDefinition<Options extends ZodType = ZodType> {
+  /** The `type` in the configuration. Two definitions may share one type if `selectedBy` tells them apart. */
+  readonly type: string;
+  /** The option whose presence selects this definition among those of the same type. */
+  readonly selectedBy?: string;
+  readonly summary: string;
+  /** A strict object without `type`, every option described. */
+  readonly options: Options;
+  create(options: z.output<Options>, context: PaginatorContext): Paginator;
+  readonly examples: readonly PaginatorExample<z.input<Options>>[];
+}
+
+/** A walk told as data: run by the paginator laws and printed in the reference. */
+export interface PaginatorExample<Options> {
+  readonly title: string;
+  readonly options: Options;
+  /** First request's URL, and after each response the next request's URL; `end` instead of it at the end. */
+  readonly first: string;
+  readonly steps: readonly {
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: Json;
+    /** Number of records on the page; the selector's work is not part of the example. */
+    readonly records?: number;
+    readonly next?: string;
+    readonly end?: Completeness;
+  }[];
+}
+
+/** Keeps the option types of one definition together. */
+export function definePaginator<const Options extends ZodType>(
+  definition: PaginatorDefinition<Options>,
+): PaginatorDefinition<Options> {
+  return definition;
+}
