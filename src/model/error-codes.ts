@@ -80,6 +80,12 @@ export const ERROR_CODES = {
     title: "A response is larger than allowed",
     explain: "One response may have client.max_body_bytes after decompression. A smaller page size helps.",
   },
+  "http/encoding": {
+    kind: "source",
+    title: "A compressed response can't be unpacked",
+    explain:
+      "Gzip, deflate and Brotli are understood, at most two of them on one body. A damaged body is fetched again first.",
+  },
   "http/origin": {
     kind: "source",
     title: "The API points to another origin",

@@ -44,6 +44,8 @@ export interface ErrorOptions {
 
 /** One finding of a configuration check. */
 export interface Problem {
+  /** Default `config/invalid`. */
+  readonly code?: ErrorCode;
   readonly message: string;
   readonly at: ErrorPlace;
   readonly hint?: string;

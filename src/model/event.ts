@@ -12,8 +12,16 @@ export type Event =
   | {
       readonly type: "run-started";
       readonly pipeline: string;
-      readonly loadId: string;
       readonly resources: readonly string[];
+    }
+  /**
+   * The pipeline is held and its state is read. When a load that was cut short goes on, `continued` names the resources
+   * that were complete in it: they are not read again.
+   */
+  | {
+      readonly type: "load-started";
+      readonly loadId: string;
+      readonly continued: readonly { readonly resource: string; readonly completeness: Completeness }[];
     }
   | { readonly type: "resource-started"; readonly resource: string; readonly resumed: boolean }
   /** A request leaves. `attempt` counts from 1. */

@@ -50,10 +50,13 @@ export class Redactor {
   /** Registers a secret value. Call it before the value is used anywhere. */
   add(value: string): void {
     if (value.length < 4) return;
+    const percent = encodeURIComponent(value.toWellFormed());
     const forms = new Set([
       value,
-      encodeURIComponent(value),
-      encodeURIComponent(value).replaceAll("%20", "+"),
+      percent,
+      percent.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+      percent.replaceAll("%20", "+"),
+      new URLSearchParams([["", value]]).toString().slice(1),
       JSON.stringify(value).slice(1, -1),
       ...base64Forms(value),
     ]);

@@ -50,7 +50,7 @@ export interface Resource {
 export interface Io {
   readonly signal: AbortSignal;
   readonly runtime: Runtime;
-  emit(event: Event): void;
+  readonly emit: (event: Event) => void;
 }
 
 /** Clock and chance, injected so that tests need no waiting. */

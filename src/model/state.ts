@@ -1,4 +1,5 @@
 import type { JsonObject } from "./json.js";
+import type { Completeness } from "./source.js";
 import type { TableSchema } from "./table.js";
 
 /**
@@ -11,11 +12,19 @@ export type Position = JsonObject;
 export interface ResourceState {
   /** Resource.fingerprint of the configuration the position belongs to; another one restarts the walk. */
   readonly fingerprint: string;
-  /** `running`: a load was cut short after a checkpoint, `position` says where. `done`: the last walk was complete. */
-  readonly status: "running" | "done";
+  /**
+   * - `running`: pages were committed and more follow. Found at a start, it means that the run was killed or stopped.
+   * - `failed`: the source broke the walk off; the next load goes on from `position`.
+   * - `done`: the last walk was complete.
+   */
+  readonly status: "running" | "failed" | "done";
   readonly position?: Position;
-  /** The load that committed this state. */
+  readonly completeness?: Completeness;
+  /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
+  readonly loadResources: readonly string[];
+  /** Packages of this resource in that load so far; the next package's id follows from it. */
+  readonly packages: number;
   /** Milliseconds since 1970 of that commit. */
   readonly committedAt: number;
 }

@@ -12,8 +12,8 @@ export interface Authenticator {
 }
 
 /** One auth method, one file; registry, reference and JSON Schema are derived from it. */
-export interface AuthDefinition<Options extends ZodType = ZodType> {
-  readonly type: string;
+export interface AuthDefinition<Options extends ZodType = ZodType, Type extends string = string> {
+  readonly type: Type;
   readonly summary: string;
   /** A strict object without `type`. Options that hold credentials use `credential()`. */
   readonly options: Options;
@@ -29,8 +29,8 @@ export interface AuthExample<Options> {
   readonly sent: { readonly url?: string; readonly headers?: Readonly<Record<string, string>> };
 }
 
-export function defineAuth<const Options extends ZodType>(
-  definition: AuthDefinition<Options>,
-): AuthDefinition<Options> {
+export function defineAuth<const Type extends string, Options extends ZodType>(
+  definition: AuthDefinition<Options, Type>,
+): AuthDefinition<Options, Type> {
   return definition;
 }

@@ -41,15 +41,20 @@ export interface PaginatorContext {
   readonly config: JsonObject;
   /** `parameters` in expressions: the endpoint's own params. */
   readonly parameters: JsonObject;
+  /**
+   * `secrets` in expressions. A request that holds one can't be stored as a position, so a walk whose cursors use
+   * secrets can't be resumed.
+   */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 /**
  * One kind of paginator: its file holds its options, summary, code and examples. The registry, the reference page, the
  * JSON Schema and the paginator laws are derived from this.
  */
-export interface PaginatorDefinition<Options extends ZodType = ZodType> {
+export interface PaginatorDefinition<Options extends ZodType = ZodType, Type extends string = string> {
   /** The `type` in the configuration. Two definitions may share one type if `selectedBy` tells them apart. */
-  readonly type: string;
+  readonly type: Type;
   /** The option whose presence selects this definition among those of the same type. */
   readonly selectedBy?: string;
   readonly summary: string;
@@ -76,8 +81,8 @@ export interface PaginatorExample<Options> {
 }
 
 /** Keeps the option types of one definition together. */
-export function definePaginator<const Options extends ZodType>(
-  definition: PaginatorDefinition<Options>,
-): PaginatorDefinition<Options> {
+export function definePaginator<const Type extends string, Options extends ZodType>(
+  definition: PaginatorDefinition<Options, Type>,
+): PaginatorDefinition<Options, Type> {
   return definition;
 }

@@ -1,0 +1,145 @@
+#!/usr/bin/env node
+// Writes docs/reference.md from the definitions in the built code, so that it can't say anything else. With --check it
+// writes nothing and fails when the file is stale.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const dist = (path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
+
+const { paginators } = await dist("rest/paginators/index.js");
+const { auths } = await dist("rest/auth/index.js");
+const { destinations } = await dist("destinations/index.js");
+const { restApiOptions } = await dist("rest/options.js");
+const { pipelineOptions } = await dist("config/options.js");
+const { ERROR_CODES } = await dist("model/error-codes.js");
+const { explain } = await dist("config/exit-code.js");
+
+const cell = (text) => String(text).replaceAll("|", "\\|").replaceAll("\n", " ");
+const table = (head, rows) =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
+
+/** Options of a schema, nested objects as dotted names. */
+function optionRows(schema, prefix = "") {
+  const required = new Set(schema.required ?? []);
+  return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
+    const path = `${prefix}${name}`;
+    const own =
+      option.description === undefined && option.properties !== undefined
+        ? []
+        : [row(path, option, required.has(name))];
+    return [...own, ...optionRows(option, `${path}.`)];
+  });
+}
+
+function row(path, option, required) {
+  const fallback = option.default === undefined ? "" : ` Default \`${JSON.stringify(option.default)}\`.`;
+  return [
+    `\`${path}\``,
+    required ? "yes" : "",
+    `${option.description ?? ""}${(option.description ?? "").includes("efault") ? "" : fallback}`,
+  ];
+}
+
+const jsonSchema = (schema) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+const options = (schema) => table(["Key", "Required", "Meaning"], optionRows(jsonSchema(schema)));
+const printed = (value) =>
+  JSON.stringify(value, (_, item) => (typeof item === "function" ? String(item) : item));
+
+function paginatorSection(definition) {
+  const examples = definition.examples.map(({ title, options: given, first, steps }) => {
+    const lines = steps.map((step) => {
+      const seen = [
+        ...(step.headers === undefined ? [] : [`headers ${printed(step.headers)}`]),
+        ...(step.body === undefined ? [] : [`body ${printed(step.body)}`]),
+        ...(step.records === undefined ? [] : [`${step.records} records`]),
+      ].join(", ");
+      return `- ${seen} → ${step.next === undefined ? `end (${step.end})` : `\`${step.next}\``}`;
+    });
+    return [
+      `**${title}**: \`${printed({ type: definition.type, ...given })}\``,
+      "",
+      `- first request \`${first}\``,
+      ...lines,
+    ].join("\n");
+  });
+  const name =
+    definition.selectedBy === undefined
+      ? `\`${definition.type}\``
+      : `\`${definition.type}\` with \`${definition.selectedBy}\``;
+  return [`### ${name}`, definition.summary, options(definition.options), ...examples].join("\n\n");
+}
+
+function authSection(definition) {
+  const examples = definition.examples.map(
+    ({ title, options: given, url, sent }) =>
+      `**${title}**: \`${printed({ type: definition.type, ...given })}\` sends \`${url}\` with \`${printed(sent)}\``,
+  );
+  return [`### \`${definition.type}\``, definition.summary, options(definition.options), ...examples].join(
+    "\n\n",
+  );
+}
+
+function destinationSection(definition) {
+  const schemes = definition.scheme.map((scheme) => `\`${scheme}:\``).join(", ");
+  return [
+    `### \`${definition.type}\``,
+    definition.summary,
+    `URI schemes: ${schemes}.`,
+    options(definition.options),
+  ].join("\n\n");
+}
+
+const rest = jsonSchema(restApiOptions);
+const resourceObject = rest.properties.resources.items.anyOf.find((item) => item.properties !== undefined);
+const endpointObject = resourceObject.properties.endpoint.anyOf
+  .flatMap((item) => item.anyOf ?? [item])
+  .find((item) => item.properties !== undefined);
+
+const text = [
+  "# Reference",
+  "Written by `scripts/reference.mjs` from the code; do not edit.",
+  "## Pipeline",
+  "Keys of a pipeline. In YAML and JSON `client`, `resource_defaults` and `resources` may stand beside them.",
+  options(pipelineOptions),
+  "## `client`",
+  table(["Key", "Required", "Meaning"], optionRows(rest.properties.client)),
+  "## `resources[]`",
+  "A text is a name and a path. `resource_defaults` has the same keys but `name`; what the resource says wins.",
+  table(
+    ["Key", "Required", "Meaning"],
+    optionRows({
+      ...resourceObject,
+      properties: {
+        ...resourceObject.properties,
+        endpoint: { description: resourceObject.properties.endpoint.description },
+      },
+    }),
+  ),
+  "## `endpoint`",
+  table(["Key", "Required", "Meaning"], optionRows(endpointObject)),
+  "## Paginators",
+  ...paginators.map(paginatorSection),
+  "## Authentication",
+  ...auths.map(authSection),
+  "## Destinations",
+  ...destinations.map(destinationSection),
+  "## Error codes",
+  "`sluice explain CODE` prints these.",
+  table(
+    ["Code", "Exit code", "Title", "Explanation"],
+    Object.keys(ERROR_CODES).map((code) => {
+      const { exitCode, title, explain: explanation } = explain(code);
+      return [`\`${code}\``, exitCode, title, explanation];
+    }),
+  ),
+  "",
+].join("\n\n");
+
+const file = "docs/reference.md";
+const current = existsSync(file) ? readFileSync(file, "utf8") : "";
+if (current !== text && process.argv.includes("--check")) {
+  console.log(`${file} is stale; run: npm run build && node scripts/reference.mjs`);
+  process.exitCode = 1;
+} else writeFileSync(file, text);

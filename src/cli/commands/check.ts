@@ -1,0 +1,92 @@
+import type { Command } from "commander";
+import type { CheckResult, Pipeline, SluiceError } from "../../index.js";
+import { attempt } from "../attempt.js";
+import { renderError } from "../render/error.js";
+import { jsonText } from "../render/json.js";
+import { renderTable } from "../render/table.js";
+import { clean, counted, createStyle } from "../render/text.js";
+import { hasColor, type Session } from "../session.js";
+import { addPipelineOptions, loadOptions, type PipelineFlags } from "./options.js";
+
+interface CheckFlags extends PipelineFlags {
+  readonly connect?: boolean;
+}
+
+export function register(program: Command, session: Session): void {
+  const command = program
+    .command("check")
+    .description("Check a configuration without touching the network: keys, templates, names, secrets.")
+    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+  addPipelineOptions(command)
+    .option("--connect", "also read the first page of each resource and open the destination")
+    .action((config: string | undefined, flags: CheckFlags) =>
+      attempt(session, { json: flags.json, document: failedCheck }, () =>
+        checkPipeline(config, flags, session),
+      ),
+    );
+}
+
+async function checkPipeline(
+  config: string | undefined,
+  flags: CheckFlags,
+  session: Session,
+): Promise<number> {
+  const { check, exitCodeOf, loadPipeline } = await import("../../index.js");
+  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const result = await check(pipeline, { connect: flags.connect ?? false, signal: session.signal });
+  const { stdout } = session;
+  if (flags.json === true) stdout.write(`${jsonText(result, 2)}\n`);
+  else stdout.write(await renderCheck(result, pipeline, { color: hasColor(stdout, session.env) }));
+  const errors = [...result.resources.map(({ error }) => error), result.destination.error];
+  await showErrors(errors, session);
+  const [first] = errors.filter((error) => error !== undefined);
+  return first === undefined ? 0 : exitCodeOf(first);
+}
+
+/** The outcome of a check for people. */
+export async function renderCheck(
+  result: CheckResult,
+  pipeline: Pick<Pipeline, "name" | "dataset">,
+  { color }: { readonly color: boolean },
+): Promise<string> {
+  const style = createStyle(color);
+  const connected = result.destination.reached !== undefined;
+  const rows = result.resources.map(({ name, request, records, error }) => [
+    name,
+    request ?? "",
+    ...(connected ? [error === undefined ? counted(records ?? 0, "record") : `failed (${error.code})`] : []),
+  ]);
+  const columns = [
+    { title: "resource" },
+    { title: "request" },
+    ...(connected ? [{ title: "first page" }] : []),
+  ];
+  const { location, reached } = result.destination;
+  const outcome = reached === undefined ? "" : reached ? ": reached" : ": not reached";
+  return [
+    await renderTable(columns, rows, style),
+    "",
+    clean(`destination  ${location}, dataset ${pipeline.dataset}${outcome}`),
+    "",
+    result.ok
+      ? `${style.green("ok")}  ${clean(pipeline.name)}${connected ? "" : " is valid; --connect also tries the API and the destination"}`
+      : `${style.red("failed")}  ${clean(pipeline.name)}`,
+    "",
+  ].join("\n");
+}
+
+async function showErrors(
+  errors: readonly CheckResult["destination"]["error"][],
+  { stderr, env }: Session,
+): Promise<void> {
+  const { explain } = await import("../../index.js");
+  for (const error of errors) {
+    if (error === undefined) continue;
+    const titleOf = (code: string) => explain(code)?.title;
+    stderr.write(`\n${renderError(error, { color: hasColor(stderr, env), titleOf })}`);
+  }
+}
+
+function failedCheck(error: SluiceError): unknown {
+  return { ok: false, error: error.toReport(), problems: error.problems };
+}

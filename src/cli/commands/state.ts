@@ -1,0 +1,106 @@
+import type { Command } from "commander";
+import type { PipelineState, ResourceState } from "../../index.js";
+import { attempt } from "../attempt.js";
+import { jsonText } from "../render/json.js";
+import { renderTable } from "../render/table.js";
+import { clean, createStyle, cut } from "../render/text.js";
+import { hasColor, type Session } from "../session.js";
+import { addPipelineOptions, loadOptions, names, type PipelineFlags } from "./options.js";
+
+interface StateFlags extends PipelineFlags {
+  readonly select?: readonly string[];
+  readonly yes?: boolean;
+}
+
+export function register(program: Command, session: Session): void {
+  const state = program.command("state").description("What the destination remembers of a pipeline.");
+  const show = state
+    .command("show")
+    .description("Show where each resource stands.")
+    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+  addPipelineOptions(show)
+    .option("--select <names>", "only these resources, separated by commas", names)
+    .action((config: string | undefined, flags: StateFlags) =>
+      attempt(session, { json: flags.json }, () => showState(config, flags, session)),
+    );
+  const reset = state
+    .command("reset")
+    .description("Forget where resources stand, so that the next run reads them from the start. Rows stay.")
+    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+  addPipelineOptions(reset)
+    .option("--select <names>", "only these resources, separated by commas", names)
+    .option("--yes", "do not ask")
+    .action((config: string | undefined, flags: StateFlags) =>
+      attempt(session, { json: flags.json }, () => resetPipeline(config, flags, session)),
+    );
+}
+
+async function showState(config: string | undefined, flags: StateFlags, session: Session): Promise<number> {
+  const { loadPipeline, readState } = await import("../../index.js");
+  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const resources = selected(await readState(pipeline), flags.select);
+  const { stdout, env } = session;
+  const { name } = pipeline;
+  const { location } = pipeline.destination;
+  if (flags.json === true) {
+    stdout.write(`${jsonText({ pipeline: name, destination: location, resources }, 2)}\n`);
+  } else if (Object.keys(resources).length === 0) {
+    stdout.write(
+      `${clean(location)} has no state of ${clean(name)}: the next run reads everything from the start\n`,
+    );
+  } else {
+    const options = { color: hasColor(stdout, env), columns: stdout.columns || 160 };
+    stdout.write(await renderState(resources, options));
+  }
+  return 0;
+}
+
+function selected(
+  state: PipelineState | undefined,
+  select: readonly string[] | undefined,
+): Readonly<Record<string, ResourceState>> {
+  const entries = Object.entries(state?.resources ?? {});
+  return Object.fromEntries(
+    select === undefined ? entries : entries.filter(([name]) => select.includes(name)),
+  );
+}
+
+/** Where each resource stands, for people. */
+export async function renderState(
+  resources: Readonly<Record<string, ResourceState>>,
+  { color, columns }: { readonly color: boolean; readonly columns: number },
+): Promise<string> {
+  const rows = Object.entries(resources).map(([name, state]) => [
+    name,
+    state.status === "done" ? "complete" : "cut short",
+    new Date(state.committedAt).toISOString(),
+    state.loadId,
+    state.position === undefined ? "" : cut(clean(jsonText(state.position)), Math.max(20, columns - 80)),
+  ]);
+  const titles = ["resource", "last walk", "committed", "load", "goes on at"].map((title) => ({ title }));
+  return `${await renderTable(titles, rows, createStyle(color))}\n`;
+}
+
+async function resetPipeline(
+  config: string | undefined,
+  flags: StateFlags,
+  session: Session,
+): Promise<number> {
+  const { loadPipeline, resetState, SluiceError } = await import("../../index.js");
+  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const { location } = pipeline.destination;
+  const which = (flags.select ?? pipeline.resources).join(", ");
+  const question = `Forget the state of ${clean(which)} in ${clean(location)}? The next run reads from the start; rows stay.`;
+  if (flags.yes !== true && !(await session.confirm(question))) {
+    throw new SluiceError("config/usage", "the state was not reset", {
+      hint: "Add --yes to reset it without being asked.",
+    });
+  }
+  await resetState(pipeline, flags.select);
+  const { stdout } = session;
+  if (flags.json === true) {
+    const reset = flags.select ?? pipeline.resources;
+    stdout.write(`${jsonText({ pipeline: pipeline.name, destination: location, reset }, 2)}\n`);
+  } else stdout.write(`forgot the state of ${clean(which)}; the next run reads from the start\n`);
+  return 0;
+}

@@ -1,0 +1,119 @@
+import type { Destination } from "../model/destination.js";
+import type { Json } from "../model/json.js";
+import type { Io, Page, Resource, ResourceHints } from "../model/source.js";
+import type { Position } from "../model/state.js";
+import type { RestApiConfig } from "../rest/config.js";
+
+/** A source written as a rest_api configuration; made by `restApi`. */
+export interface RestApiSource {
+  readonly kind: "rest_api";
+  readonly config: RestApiConfig;
+}
+
+/** What a pipeline reads: REST APIs and a user's own resources, one or several. */
+export type Source = RestApiSource | Resource | readonly (RestApiSource | Resource)[];
+
+/** A whole pipeline. Every key but `source` has a default. */
+export interface PipelineConfig {
+  /** Name of the pipeline; state is kept under it. Default: from the file's name. */
+  readonly pipeline?: string;
+  readonly source: Source;
+  /** A destination or its URI, such as `duckdb:calls.duckdb`. Default: `<pipeline>.duckdb` beside the file. */
+  readonly destination?: Destination | string;
+  /** Database schema that holds the tables. Default: the pipeline's name. */
+  readonly dataset?: string;
+  /** Values of `{name}` placeholders, and `config` in expressions. `--set name=value` wins over them. */
+  readonly variables?: Readonly<Record<string, string | number | boolean>>;
+  /** When to commit in the middle of a walk: root rows (500,000), bytes (268,435,456), seconds (60); the first wins. */
+  readonly checkpoint?: { readonly rows?: number; readonly bytes?: number; readonly seconds?: number };
+  /** How many resources are read at the same time. Default 5. */
+  readonly concurrency?: number;
+}
+
+/**
+ * A pipeline with its types checked; returns it unchanged.
+ *
+ * @example
+ * export default defineConfig({
+ *   pipeline: "call_analytics",
+ *   source: restApi({ client: { base_url: "https://api.example.com/v3/a/" }, resources: ["calls"] }),
+ *   destination: duckdb("call_analytics.duckdb"),
+ * });
+ */
+export function defineConfig(config: PipelineConfig): PipelineConfig {
+  return config;
+}
+
+/** A REST API as a source, described by dlt's `rest_api` configuration. Checked as a whole before the first request. */
+export function restApi(config: RestApiConfig): RestApiSource {
+  return { kind: "rest_api", config };
+}
+
+/**
+ * Refers to a secret by name. It is looked up when the pipeline is loaded: the environment
+ * (`SOURCES__<PIPELINE>__<NAME>`, then `<NAME>`), `.sluice/secrets.toml`, `.dlt/secrets.toml`. The value never appears
+ * in any output; what this returns is only the reference, so it may stand inside other text.
+ *
+ * @example
+ * secret("api_key");                          // "{{ secrets['api_key'] }}"
+ * `Token token="${secret("api_key")}"`;
+ */
+export function secret(name: string): string {
+  if (!/^[\w.-]+$/.test(name))
+    throw new TypeError(`a secret's name has letters, digits, "_", "-" and "." only: ${name}`);
+  return `{{ secrets['${name}'] }}`;
+}
+
+/** What a user's generator yields: a list of records, or a list and where to go on after it. */
+export type YieldedPage = readonly Json[] | { readonly records: readonly Json[]; readonly resume?: Position };
+
+/** A resource of one's own. */
+export interface ResourceDefinition extends Partial<ResourceHints> {
+  readonly name: string;
+  /** Default: the name. */
+  readonly table?: string;
+  /** Change it when stored positions lose their meaning. Default: the name. */
+  readonly fingerprint?: string;
+  /**
+   * Yields pages. `from` is the `resume` of the last committed page if the run before was cut short, else undefined.
+   * `io.signal` is aborted when the run stops.
+   */
+  read(from: Position | undefined, io: Io): AsyncIterable<YieldedPage> | Iterable<YieldedPage>;
+}
+
+/**
+ * Makes a resource of an async generator (or anything that can be iterated).
+ *
+ * @example
+ * const temperatures = defineResource({
+ *   name: "temperatures",
+ *   primaryKey: ["at"],
+ *   writeDisposition: "merge",
+ *   async *read() {
+ *     yield [{ at: "2026-01-01T00:00:00Z", celsius: 3.5 }];
+ *   },
+ * });
+ */
+export function defineResource(definition: ResourceDefinition): Resource {
+  return {
+    name: definition.name,
+    table: definition.table ?? definition.name,
+    fingerprint: definition.fingerprint ?? definition.name,
+    hints: {
+      writeDisposition: definition.writeDisposition ?? "append",
+      primaryKey: definition.primaryKey ?? [],
+      columns: definition.columns ?? [],
+      ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
+    },
+    async *read(from, io): AsyncGenerator<Page> {
+      for await (const yielded of definition.read(from, io)) {
+        const { records, resume } = "records" in yielded ? yielded : { records: yielded, resume: undefined };
+        yield {
+          records: { kind: "objects", values: records },
+          bytes: 0,
+          ...(resume === undefined ? {} : { resume }),
+        };
+      }
+    },
+  };
+}

@@ -1,0 +1,199 @@
+import { basename, dirname } from "node:path";
+import type { HttpRequest } from "../http/message.js";
+import { type Problem, SluiceError } from "../model/error.js";
+import { Redactor } from "../model/secret.js";
+import type { Resource } from "../model/source.js";
+import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
+import type { PipelinePlan } from "../pipeline/run.js";
+import type { PlanEnvironment } from "../rest/environment.js";
+import { restApiOptions } from "../rest/options.js";
+import { tableName } from "../schema/naming.js";
+import type { PipelineConfig } from "./define.js";
+import { chooseDestination, defaultFile } from "./destination.js";
+import type { ConfigDocument } from "./document.js";
+import { findConfig } from "./find.js";
+import { type PipelineOptions, pipelineOptions } from "./options.js";
+import { configError, problemAt, toProblems } from "./problems.js";
+import { readConfigFile } from "./read.js";
+import { createLookup, type Lookups } from "./secrets.js";
+import { applySettings, parseSetting, settingVariables } from "./set.js";
+import { isResource, planSource, splitConfig } from "./sources.js";
+import { VERSION } from "./version.js";
+
+export interface LoadOptions {
+  /** Path of a configuration file. Default: sluice.config.* in `cwd`. */
+  readonly config?: string;
+  /** Default: the process's. */
+  readonly cwd?: string;
+  /** Default: the process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Name of the pipeline, instead of the configured one. */
+  readonly pipeline?: string;
+  /** `key=value`: a variable, or with dots in the key a place in the configuration. */
+  readonly set?: readonly string[];
+  /** URI, instead of the configured destination. */
+  readonly destination?: string;
+  /** Instead of the configured dataset. */
+  readonly dataset?: string;
+}
+
+/** A configuration that was read, checked as a whole, and is ready to run. */
+export interface Pipeline {
+  readonly name: string;
+  readonly dataset: string;
+  readonly destination: { readonly type: string; readonly location: string };
+  /** Names of the selected resources. */
+  readonly resources: readonly string[];
+  /** The file it came from, relative to the working directory. */
+  readonly file?: string;
+  /** @internal What `run`, `check` and `preview` work with. */
+  readonly parts: PipelineParts;
+}
+
+export interface PipelineParts {
+  readonly plan: PipelinePlan;
+  readonly redactor: Redactor;
+  /** The first request of each REST resource, without credentials. */
+  readonly requests: Readonly<Record<string, HttpRequest>>;
+}
+
+/**
+ * Finds, reads and checks a pipeline. Nothing is sent and no database is opened.
+ *
+ * @throws SluiceError config/not-found, config/unreadable, or with every problem listed config/invalid,
+ *   config/missing-secret, config/unbound-variable.
+ */
+export async function loadPipeline(options: LoadOptions = {}): Promise<Pipeline> {
+  const cwd = options.cwd ?? process.cwd();
+  const document = await readConfigFile(await findConfig(cwd, options.config), cwd);
+  return buildPipeline(document, options, document.file);
+}
+
+/** Checks a configuration that is already a value; `run` does this for configurations given as objects. */
+export function definePipeline(config: PipelineConfig, options: LoadOptions = {}): Pipeline {
+  const document = {
+    file: "the configuration",
+    value: config,
+    locate: () => ({}),
+  };
+  return buildPipeline(document, options, undefined);
+}
+
+function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string | undefined): Pipeline {
+  const cwd = options.cwd ?? process.cwd();
+  const settings = (options.set ?? []).map(parseSetting);
+  const document = { ...read, value: applySettings(read.value, settings), locate: read.locate };
+  const { keys, sources } = splitConfig(document);
+  const problems: Problem[] = [];
+
+  const parsed = pipelineOptions.safeParse(keys);
+  if (!parsed.success)
+    problems.push(...toProblems(parsed.error.issues, { document, value: document.value, schema: topLevel }));
+  const config: PipelineOptions = parsed.success ? parsed.data : {};
+  const name = options.pipeline ?? config.pipeline ?? nameOf(file);
+  const redactor = new Redactor();
+  const env = planEnvironment({
+    lookup: createLookup({ env: options.env ?? process.env, cwd, pipeline: name }),
+    variables: { ...config.variables, ...settingVariables(settings) },
+    redactor,
+  });
+
+  const requests: Record<string, HttpRequest> = {};
+  const resources: Resource[] = [];
+  for (const { source, path } of sources) {
+    if (isResource(source)) {
+      resources.push(source);
+      continue;
+    }
+    const planned = planSource(source, path, document, env);
+    problems.push(...planned.problems);
+    for (const { resource, selected, request } of planned.resources) {
+      requests[resource.name] = request;
+      if (selected) resources.push(resource);
+    }
+  }
+  problems.push(...sharedTables(resources, document));
+  const fallback = defaultFile(name, file, cwd);
+  const destination = chooseDestination(
+    options.destination,
+    config.destination,
+    fallback,
+    document,
+    problems,
+  );
+  if (problems.length > 0 || destination === undefined) throw redacted(configError(problems), redactor);
+
+  const plan: PipelinePlan = {
+    name,
+    dataset: options.dataset ?? config.dataset ?? name,
+    destination,
+    resources,
+    checkpoint: {
+      rows: config.checkpoint?.rows ?? DEFAULT_CHECKPOINT.rows,
+      bytes: config.checkpoint?.bytes ?? DEFAULT_CHECKPOINT.bytes,
+      seconds: config.checkpoint?.seconds ?? DEFAULT_CHECKPOINT.seconds,
+    },
+    concurrency: config.concurrency ?? DEFAULT_CONCURRENCY,
+  };
+  return {
+    name,
+    dataset: plan.dataset,
+    destination: { type: destination.type, location: destination.location },
+    resources: resources.map((resource) => resource.name),
+    ...(file === undefined ? {} : { file }),
+    parts: { plan, redactor, requests },
+  };
+}
+
+const DEFAULT_CONCURRENCY = 5;
+
+/** All keys that may stand at the top, for suggestions. */
+const topLevel = pipelineOptions.extend(restApiOptions.shape);
+
+function planEnvironment(given: {
+  lookup: Lookups;
+  variables: PlanEnvironment["variables"];
+  redactor: Redactor;
+}): PlanEnvironment {
+  const { lookup, variables, redactor } = given;
+  return {
+    variables,
+    variable: (name) => lookup.variable(name),
+    secret: (name) => lookup.secret(name),
+    conceal: (value) => redactor.add(value),
+    redactor,
+    userAgent: `sluice/${VERSION}`,
+  };
+}
+
+/** Two resources in one table would replace each other's rows, and the state of one would not fit the other's. */
+function sharedTables(resources: readonly Resource[], document: ConfigDocument): Problem[] {
+  const owners = new Map<string, string>();
+  return resources.flatMap(({ name, table }) => {
+    const place = tableName(table);
+    const owner = owners.get(place);
+    if (owner === undefined) {
+      owners.set(place, name);
+      return [];
+    }
+    const message = `the resources "${owner}" and "${name}" would both fill the table "${place}"`;
+    return [problemAt(document, [], message, "Give one of them another name or table_name.")];
+  });
+}
+
+function redacted(error: SluiceError, redactor: Redactor): SluiceError {
+  return new SluiceError(error.code, redactor.redact(error.message), {
+    at: redactor.redactDeep(error.at),
+    ...(error.hint === undefined ? {} : { hint: redactor.redact(error.hint) }),
+    problems: redactor.redactDeep(error.problems),
+  });
+}
+
+/** `call-analytics.yaml` → `call_analytics`; `sluice.config.ts` takes the folder's name. */
+function nameOf(file: string | undefined): string {
+  if (file === undefined) return "pipeline";
+  const plain = basename(file).replace(/\.[^.]+$/, "");
+  const name = plain === "sluice.config" ? basename(dirname(file)) : plain;
+  const cleaned = name.replaceAll(/\W+/g, "_").replace(/^(?=\d)/, "_");
+  return cleaned === "" || /^_+$/.test(cleaned) ? "pipeline" : cleaned.toLowerCase();
+}

@@ -1,0 +1,38 @@
+import { z } from "zod";
+
+/** The keys of a pipeline; in YAML they stand beside `client` and `resources`, or `source` holds those. */
+export const pipelineOptions = z.strictObject({
+  pipeline: z
+    .string()
+    .regex(/^[A-Za-z_][\w-]*$/, "a pipeline's name has letters, digits, _ and -, and begins with a letter")
+    .optional()
+    .describe("Name of the pipeline; state is kept under it. Default: from the file's name."),
+  source: z
+    .unknown()
+    .optional()
+    .describe("A rest_api configuration; its keys may also stand at the top level."),
+  destination: z
+    .unknown()
+    .optional()
+    .describe("URI such as duckdb:calls.duckdb. Default: <pipeline>.duckdb beside the file."),
+  dataset: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Database schema that holds the tables. Default: the pipeline's name."),
+  variables: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .optional()
+    .describe("Values of {name} placeholders."),
+  checkpoint: z
+    .strictObject({
+      rows: z.int().positive().optional().describe("Root rows between commits; default 500000."),
+      bytes: z.int().positive().optional().describe("Staged bytes between commits; default 268435456."),
+      seconds: z.number().positive().optional().describe("Seconds between commits; default 60."),
+    })
+    .optional()
+    .describe("When to commit in the middle of a walk; whichever comes first."),
+  concurrency: z.int().min(1).max(64).optional().describe("Resources read at the same time; default 5."),
+});
+
+export type PipelineOptions = z.output<typeof pipelineOptions>;

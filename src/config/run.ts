@@ -1,0 +1,129 @@
+import { asSluiceError } from "../model/error.js";
+import type { Event } from "../model/event.js";
+import type { Report } from "../model/report.js";
+import { systemRuntime } from "../model/runtime.js";
+import type { Runtime } from "../model/source.js";
+import { runPipeline } from "../pipeline/run.js";
+import type { PipelineConfig } from "./define.js";
+import { definePipeline, type Pipeline } from "./load.js";
+import { selectResources } from "./selection.js";
+
+export interface RunOptions {
+  /** Names of the resources to load; default all. */
+  readonly select?: readonly string[];
+  /** Forget stored positions and start every walk from its beginning. Default false. */
+  readonly fullRefresh?: boolean;
+  /** Aborting it stops the run after the current commit; the next run goes on from there. */
+  readonly signal?: AbortSignal;
+  /** Called for every event, in order. */
+  onEvent?(event: Event): void;
+  /** Clock and chance, for tests. */
+  readonly runtime?: Runtime;
+}
+
+/**
+ * A run under way. Await it for the report, or iterate over it for the events; both at once is fine. It never rejects
+ * for what went wrong with a source or a destination: that is in the report.
+ */
+export interface Run extends PromiseLike<Report>, AsyncIterable<Event> {}
+
+/**
+ * Loads a pipeline once.
+ *
+ * @throws SluiceError config/* at once when a configuration object is not valid.
+ * @example
+ * const report = await run(config);
+ * @example
+ * for await (const event of run(config)) if (event.type === "commit") console.log(event.tables);
+ */
+export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {}): Run {
+  const { parts } = "parts" in pipeline ? pipeline : definePipeline(pipeline);
+  const events = new EventLog();
+  const report = runPipeline(
+    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select) },
+    {
+      fullRefresh: options.fullRefresh ?? false,
+      signal: options.signal ?? new AbortController().signal,
+      runtime: options.runtime ?? systemRuntime,
+      redactor: parts.redactor,
+      onEvent(event) {
+        events.push(event);
+        options.onEvent?.(event);
+      },
+    },
+  ).finally(() => events.close());
+  // Whoever only iterates must not get an unhandled rejection as well.
+  report.catch((error: unknown) => asSluiceError(error));
+  return {
+    then: (onfulfilled, onrejected) => report.then(onfulfilled, onrejected),
+    [Symbol.asyncIterator]: () => events.read(),
+  };
+}
+
+/** Hands the events of one run to whoever iterates, and keeps nothing when nobody does. */
+class EventLog {
+  readonly #readers = new Set<EventQueue>();
+  /** Events from before the caller had a chance to iterate: the first one is emitted before `run` returns. */
+  #early: Event[] | undefined = [];
+  #closed = false;
+
+  constructor() {
+    setImmediate(() => {
+      this.#early = undefined;
+    });
+  }
+
+  push(event: Event): void {
+    this.#early?.push(event);
+    for (const reader of this.#readers) reader.push(event);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const reader of this.#readers) reader.close();
+  }
+
+  async *read(): AsyncGenerator<Event, void, undefined> {
+    const queue = new EventQueue(this.#early ?? []);
+    if (this.#closed) queue.close();
+    this.#readers.add(queue);
+    try {
+      yield* queue;
+    } finally {
+      this.#readers.delete(queue);
+    }
+  }
+}
+
+class EventQueue {
+  #events: Event[];
+  #closed = false;
+  #wake: () => void = () => {};
+
+  constructor(events: readonly Event[]) {
+    this.#events = [...events];
+  }
+
+  push(event: Event): void {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
+    for (;;) {
+      const events = this.#events;
+      this.#events = [];
+      yield* events;
+      if (this.#events.length > 0) continue;
+      if (this.#closed) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import { SluiceError } from "../model/error.js";
+import type { Resource } from "../model/source.js";
+
+/**
+ * The resources named by `--select`, in the order of the configuration.
+ *
+ * @throws SluiceError config/usage for a name that no resource has.
+ */
+export function selectResources(
+  resources: readonly Resource[],
+  select: readonly string[] | undefined,
+): readonly Resource[] {
+  if (select === undefined || select.length === 0) return resources;
+  const known = resources.map(({ name }) => name);
+  const unknown = select.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new SluiceError("config/usage", `no resource is named ${unknown.join(", ")}`, {
+      hint: `The resources are ${known.join(", ")}.`,
+    });
+  }
+  return resources.filter(({ name }) => select.includes(name));
+}

@@ -1,0 +1,243 @@
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { SluiceError } from "../../model/error.js";
+
+/** The driver. Loaded when the first database is opened: importing it takes about 100 ms. */
+export interface Driver {
+  readonly api: typeof import("@duckdb/node-api");
+  readonly binding: typeof import("@duckdb/node-bindings");
+}
+
+/** Settings of an instance; `duckdb.ts` describes them. */
+export interface DatabaseOptions {
+  readonly path: string;
+  readonly memory_limit: string;
+  readonly threads?: number | undefined;
+}
+
+/** An open database. One per file and process, however many connections there are. */
+export interface Database {
+  readonly driver: Driver;
+  readonly path: string;
+  /** DuckDB's name for it, made from the file name; the first part of full table names. */
+  readonly catalog: string;
+  connect(): Promise<DuckDBConnection>;
+  /** Runs one task after the other: commits must not overlap. */
+  alone<T>(task: () => Promise<T>): Promise<T>;
+  /** Throws `destination/failed` if the file is no longer the one that was opened: writes would go nowhere. */
+  checkFile(): Promise<void>;
+  /** Who holds what, since when: the leases of this process. The file's own lock keeps other processes out. */
+  readonly holders: Map<string, Date>;
+  /** Gives this use of the database back; the last one closes the file. */
+  release(): void;
+}
+
+interface Entry {
+  readonly opening: Promise<Omit<Database, "release"> & { close(): void }>;
+  uses: number;
+}
+
+// DuckDB does not refuse a second instance on one file within one process, and two of them corrupt it.
+const open = new Map<string, Entry>();
+
+/** The path that means: no file, gone when the last connection closes. */
+export const MEMORY = ":memory:";
+
+/**
+ * Opens a database file, or joins the instance that this process has open already (whose settings then apply). Folders
+ * above the file are created. `key` tells databases in memory apart.
+ *
+ * @throws SluiceError `destination/locked` when another process has the file open, `destination/unreachable` when it
+ * can't be opened for another reason.
+ */
+export async function openDatabase(options: DatabaseOptions, key: string): Promise<Database> {
+  const memory = options.path === MEMORY;
+  const path = memory ? MEMORY : await realPath(options.path);
+  const id = memory ? key : path;
+  let entry = open.get(id);
+  if (entry === undefined) {
+    entry = { opening: openInstance({ ...options, path }), uses: 0 };
+    open.set(id, entry);
+  }
+  const joined = entry;
+  joined.uses += 1;
+  let released = false;
+  const release = (close: () => void) => {
+    if (released) return;
+    released = true;
+    joined.uses -= 1;
+    if (joined.uses > 0) return;
+    open.delete(id);
+    close();
+  };
+  try {
+    const database = await joined.opening;
+    return { ...database, release: () => release(() => database.close()) };
+  } catch (error) {
+    release(() => undefined);
+    throw error;
+  }
+}
+
+/** The file's path without links, so that two names of one file are one database. */
+async function realPath(path: string): Promise<string> {
+  const absolute = resolve(path);
+  try {
+    return await realpath(absolute);
+  } catch {
+    const folder = dirname(absolute);
+    try {
+      await mkdir(folder, { recursive: true });
+      return join(await realpath(folder), basename(absolute));
+    } catch (error) {
+      throw unreachable(path, error);
+    }
+  }
+}
+
+async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["opening"]>> {
+  const driver = await loadDriver();
+  const { path } = options;
+  let instance: DuckDBInstance;
+  try {
+    instance = await driver.api.DuckDBInstance.create(path, {
+      // A load never fetches code from the network, however a statement may look.
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+  } catch (error) {
+    throw openError(path, error);
+  }
+  try {
+    const catalog = await configure(instance, options);
+    const file = await identity(path);
+    return {
+      driver,
+      path,
+      catalog,
+      holders: new Map(),
+      connect: () => instance.connect(),
+      alone: queue(),
+      checkFile: () => checkFile(path, file),
+      close: () => instance.closeSync(),
+    };
+  } catch (error) {
+    instance.closeSync();
+    throw error instanceof SluiceError ? error : unreachable(path, error);
+  }
+}
+
+async function loadDriver(): Promise<Driver> {
+  try {
+    const [api, binding] = await Promise.all([import("@duckdb/node-api"), import("@duckdb/node-bindings")]);
+    return { api, binding: binding.default };
+  } catch (cause) {
+    throw new SluiceError("config/missing-package", "DuckDB's driver can't be loaded on this machine", {
+      hint: "Install it again (npm install @duckdb/node-api), on a platform that DuckDB has a build for.",
+      cause,
+    });
+  }
+}
+
+async function configure(instance: DuckDBInstance, options: DatabaseOptions): Promise<string> {
+  const connection = await instance.connect();
+  try {
+    await connection.run(`SET GLOBAL memory_limit = '${options.memory_limit}'`);
+    if (options.threads !== undefined) await connection.run(`SET GLOBAL threads = ${options.threads}`);
+    await connection.run("SET GLOBAL TimeZone = 'UTC'");
+    const reader = await connection.runAndReadAll("SELECT current_database()");
+    return String(reader.getRows()[0]?.[0]);
+  } finally {
+    connection.closeSync();
+  }
+}
+
+/** Runs tasks one after the other, in the order of the calls, whether or not the one before failed. */
+function queue(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const result = last.then(task, task);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+async function identity(path: string): Promise<string> {
+  if (path === MEMORY) return MEMORY;
+  const { dev, ino } = await stat(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+async function checkFile(path: string, expected: string): Promise<void> {
+  const found = await identity(path).catch(() => undefined);
+  if (found === expected) return;
+  throw new SluiceError(
+    "destination/failed",
+    `the database file ${path} was ${found === undefined ? "removed" : "replaced"} while it was open`,
+    { hint: "Nothing more can be written to it. Put the file back, or run again to make a new one." },
+  );
+}
+
+function openError(path: string, error: unknown): SluiceError {
+  const message = messageOf(error);
+  if (!message.includes("Could not set lock")) return unreachable(path, error);
+  const holder = /lock is held in (.+?\(PID \d+\)(?: by user \S+?)?)(?:\.\s|\.?$)/mu.exec(message)?.[1];
+  return new SluiceError(
+    "destination/locked",
+    `the database file ${path} is open in another process${holder === undefined ? "" : `: ${holder}`}`,
+    {
+      hint: "One process at a time can open a DuckDB file. Wait for that run to end, or close the program.",
+      cause: error,
+    },
+  );
+}
+
+function unreachable(path: string, error: unknown): SluiceError {
+  return new SluiceError("destination/unreachable", `can't open ${path}: ${publicMessage(error)}`, {
+    hint: "The path must name a DuckDB database file, or a place where one may be created.",
+    cause: error,
+  });
+}
+
+/** A refused statement as a `SluiceError` of code `destination/failed`; one that is a `SluiceError` already stays. */
+export function failed(doing: string, error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const message = publicMessage(error);
+  return new SluiceError("destination/failed", `${doing}: ${message}`, {
+    ...hintFor(message),
+    // Not as `cause`: the driver's own message may quote values.
+  });
+}
+
+function hintFor(message: string): { hint?: string } {
+  if (/no space left|disk full|not enough space/iu.test(message)) {
+    return { hint: "The disk is full. Nothing of the package was committed; free some space and run again." };
+  }
+  if (/out of memory/iu.test(message)) {
+    return {
+      hint: "Raise the destination's memory_limit, or check that the disk has room for temporary files.",
+    };
+  }
+  if (/database has been invalidated/iu.test(message)) {
+    return {
+      hint: "An earlier error made this connection useless. Run again: the file is as of the last commit.",
+    };
+  }
+  return {};
+}
+
+/** DuckDB's words without the values they quote: the first line, and what names no table, column or file cut out. */
+export function publicMessage(error: unknown): string {
+  const line = messageOf(error).split("\n", 1)[0]!.trim().slice(0, 400);
+  if (!/^(Conversion|Constraint|Invalid Input|Out of Range) Error/u.test(line)) return line;
+  return line
+    .replace(/Input: .*$/u, "Input: …")
+    .replace(/'.*'/u, "'…'")
+    .replace(/".*"/u, '"…"')
+    .replace(/(with value|value) [^\s"]+ (?=can't|could not|to )/u, "$1 … ");
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

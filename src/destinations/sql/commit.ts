@@ -1,0 +1,290 @@
+import type { PackageHeader, Receipt, Reject, StagePlan, TableCounts } from "../../model/destination.js";
+import { SluiceError } from "../../model/error.js";
+import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
+import type { TypedColumn } from "./dialect.js";
+import type { Place } from "./statements.js";
+import * as sql from "./statements.js";
+
+/** One database connection, as far as a commit needs it. */
+export interface Session {
+  /** Runs one statement and tells how many rows it changed. */
+  run(statement: string, values?: readonly SqlValue[]): Promise<number>;
+  /** Runs one query. */
+  rows(statement: string, values?: readonly SqlValue[]): Promise<readonly (readonly unknown[])[]>;
+  /** `Connection.describe`, on this connection: it sees the open transaction. */
+  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+}
+
+export type SqlValue = string | number | bigint | null;
+
+/** A temporary table with the staged rows of one table. */
+export interface StagedTable {
+  readonly name: string;
+  readonly columns: readonly ColumnSchema[];
+}
+
+/** What is committed, and where. */
+export interface Commit {
+  readonly plan: StagePlan;
+  readonly pkg: PackageHeader;
+  readonly target: Place;
+  /** Where the session's temporary tables are. */
+  readonly staging: Place;
+  /** Staged rows by table name; tables without any are absent. */
+  readonly staged: ReadonlyMap<string, StagedTable>;
+}
+
+/** Rows per INSERT of rejects: few statements, and parameters well below any database's limit. */
+const REJECTS_PER_INSERT = 100;
+
+/**
+ * Commits a package as `Stage.commit` promises, in one transaction of the session. Shared by all SQL destinations.
+ *
+ * A merge deletes the rows that are replaced and inserts the staged ones, rather than using MERGE: that also clears
+ * repeats of a key that earlier appends left, needs no list of columns, and is faster on DuckDB the wider the table
+ * (1M rows, 40 columns, 100k merged: 1.2 s against 3.6 s; spread over the whole table 4.3 s against 15.3 s).
+ */
+export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
+  // Outside the transaction: the staging tables are private, and keeping the last of repeated rows can be repeated.
+  await keepLast(session, commit);
+  await session.run("BEGIN");
+  try {
+    const receipt = await inTransaction(session, commit);
+    await session.run(receipt.replayed ? "ROLLBACK" : "COMMIT");
+    return receipt;
+  } catch (error) {
+    // A failed COMMIT has rolled back already, and a broken connection can't; the first error is the one to tell.
+    await session.run("ROLLBACK").catch(() => 0);
+    throw error;
+  }
+}
+
+async function inTransaction(session: Session, commit: Commit): Promise<Receipt> {
+  const { pkg, target } = commit;
+  await session.run(sql.createDataset(target));
+  for (const statement of sql.createSystemTables(target)) await session.run(statement);
+  if ((await session.rows(sql.findPackage(target), [pkg.id])).length > 0) return replayed(pkg);
+  // Schema changes come before rows: DuckDB refuses to alter a table whose rows the transaction has deleted.
+  for (const change of pkg.changes) await applyChange(session, target, change);
+  const counts = await applyRows(session, commit);
+  await insertRejects(session, commit);
+  await writeState(session, commit);
+  await writeSchemaVersion(session, commit);
+  await writeLoad(session, commit, counts);
+  return { replayed: false, tables: withRejects(counts, pkg) };
+}
+
+function replayed(pkg: PackageHeader): Receipt {
+  const nothing: TableCounts = { inserted: 0, updated: 0, deleted: 0, rejected: 0 };
+  return { replayed: true, tables: Object.fromEntries(pkg.tables.map((table) => [table.name, nothing])) };
+}
+
+/**
+ * Makes one schema change. Another pipeline may have made the same one since the tables were described: then there is
+ * nothing left to do. If it made a different one, the package was built for a table that is no longer there.
+ */
+async function applyChange(session: Session, target: Place, change: SchemaChange): Promise<void> {
+  const name = change.op === "create-table" ? change.table.name : change.table;
+  const [existing] = await session.describe([name]);
+  for (const statement of changeStatements(target, change, existing)) await session.run(statement);
+}
+
+/** The statements that are left of a change, given what exists now. Throws `destination/failed` on a conflict. */
+export function changeStatements(
+  target: Place,
+  change: SchemaChange,
+  existing: TableSchema | undefined,
+): string[] {
+  if (change.op === "create-table") {
+    if (existing === undefined) return [sql.changeSchema(target, change)];
+    return change.table.columns.flatMap((column) =>
+      changeStatements(target, { op: "add-column", table: change.table.name, column }, existing),
+    );
+  }
+  const { table, column } = change;
+  if (existing === undefined) throw conflict(table, column, "the table does not exist");
+  const found = findColumn(existing, column.name);
+  if (found !== undefined && sameType(found, column)) return [];
+  if (change.op === "add-column") {
+    if (found === undefined) return [sql.changeSchema(target, change)];
+    throw conflict(table, column, `it exists as ${found.type}`);
+  }
+  if (found === undefined) throw conflict(table, column, "it does not exist");
+  if (found.type !== change.from) throw conflict(table, column, `it is ${found.type}, not ${change.from}`);
+  return [sql.changeSchema(target, change)];
+}
+
+function findColumn(table: TableSchema, name: string): ColumnSchema | undefined {
+  const folded = name.toLowerCase();
+  return (
+    table.columns.find((column) => column.name === name) ??
+    table.columns.find((column) => column.name.toLowerCase() === folded)
+  );
+}
+
+function sameType(left: TypedColumn, right: TypedColumn): boolean {
+  if (left.type !== right.type) return false;
+  if (left.type !== "decimal") return true;
+  return (left.precision ?? 38) === (right.precision ?? 38) && (left.scale ?? 0) === (right.scale ?? 0);
+}
+
+function conflict(table: string, column: ColumnSchema, found: string): SluiceError {
+  return new SluiceError(
+    "destination/failed",
+    `column ${column.name} of table ${table} was to become ${column.type}, but ${found}: ` +
+      "something else has changed the table since this run looked at it",
+    { at: { table, column: column.name }, hint: "Run again: the run will see the table as it is now." },
+  );
+}
+
+type Counts = Map<string, { inserted: number; updated: number; deleted: number }>;
+
+async function applyRows(session: Session, commit: Commit): Promise<Counts> {
+  const counts: Counts = new Map(
+    commit.pkg.tables.map((table) => [table.name, { inserted: 0, updated: 0, deleted: 0 }]),
+  );
+  const disposition = commit.plan.writeDisposition;
+  if (disposition === "replace") await deleteAll(session, commit, counts);
+  if (disposition === "merge") await deleteReplaced(session, commit, counts);
+  await insertAll(session, commit, counts);
+  return counts;
+}
+
+async function deleteAll(session: Session, { pkg, target }: Commit, counts: Counts): Promise<void> {
+  for (const table of pkg.tables) {
+    counts.get(table.name)!.deleted = await session.run(sql.deleteAll(target, table.name));
+  }
+}
+
+async function deleteReplaced(session: Session, commit: Commit, counts: Counts): Promise<void> {
+  const { target, staging } = commit;
+  const merge = mergedRoot(commit);
+  if (merge === undefined) return;
+  const { root, staged } = merge;
+  await session.run(sql.findReplaced(target, staging, root.name, staged.name, root.primaryKey));
+  const [row] = await session.rows(sql.countReplaced(staging));
+  const replaced = Number(row?.[0]);
+  const updated = Number(row?.[1]);
+  if (replaced > 0) {
+    for (const table of commit.pkg.tables) {
+      counts.get(table.name)!.deleted = await session.run(sql.deleteReplaced(target, staging, table));
+    }
+  }
+  const count = counts.get(root.name)!;
+  count.updated = updated;
+  count.deleted -= updated;
+  await session.run(sql.dropTable(staging, sql.REPLACED.table));
+}
+
+async function insertAll(session: Session, commit: Commit, counts: Counts): Promise<void> {
+  for (const table of commit.pkg.tables) {
+    const staged = commit.staged.get(table.name);
+    if (staged === undefined) continue;
+    const count = counts.get(table.name)!;
+    const written = await session.run(sql.insertStaged(commit.target, commit.staging, table.name, staged));
+    count.inserted = written - count.updated;
+  }
+}
+
+/** Of staged rows with one key only the last is merged, with its own children. */
+async function keepLast(session: Session, commit: Commit): Promise<void> {
+  const merge = mergedRoot(commit);
+  if (merge === undefined) return;
+  const { root, staged } = merge;
+  const dropped = await session.run(sql.keepLastStaged(commit.staging, staged.name, root.primaryKey));
+  if (dropped === 0) return;
+  for (const table of commit.pkg.tables) {
+    const child = commit.staged.get(table.name);
+    if (table.parent === undefined || child === undefined) continue;
+    await session.run(sql.dropStagedOrphans(commit.staging, child.name, staged.name));
+  }
+}
+
+/** The root table of a package that is merged by key and has rows. */
+function mergedRoot(commit: Commit): { root: TableSchema; staged: StagedTable } | undefined {
+  if (commit.plan.writeDisposition !== "merge") return undefined;
+  const root = rootOf(commit.pkg);
+  const staged = root === undefined ? undefined : commit.staged.get(root.name);
+  if (root === undefined || staged === undefined || root.primaryKey.length === 0) return undefined;
+  return { root, staged };
+}
+
+function rootOf(pkg: PackageHeader): TableSchema | undefined {
+  return pkg.tables.find((table) => table.parent === undefined);
+}
+
+async function insertRejects(session: Session, { plan, pkg, target }: Commit): Promise<void> {
+  for (let from = 0; from < pkg.rejects.length; from += REJECTS_PER_INSERT) {
+    const rejects = pkg.rejects.slice(from, from + REJECTS_PER_INSERT);
+    await session.run(
+      sql.insertSystem(target, SYSTEM_TABLES.rejects, rejects.length),
+      rejects.flatMap((reject) => rejectValues(plan.loadId, reject)),
+    );
+  }
+}
+
+function rejectValues(loadId: string, reject: Reject): SqlValue[] {
+  const { resource, table, path, reason, column, value, record } = reject;
+  return [loadId, resource, table, path, reason, column ?? null, value ?? null, record];
+}
+
+async function writeState(session: Session, { plan, pkg, target }: Commit): Promise<void> {
+  const state = JSON.stringify(pkg.state);
+  const at = isoTime(pkg.state.committedAt);
+  const changed = await session.run(sql.updateState(target), [state, at, plan.pipeline, plan.resource]);
+  if (changed > 0) return;
+  await session.run(sql.insertSystem(target, SYSTEM_TABLES.state), [
+    plan.pipeline,
+    plan.resource,
+    state,
+    1,
+    at,
+  ]);
+}
+
+async function writeSchemaVersion(session: Session, { plan, pkg, target }: Commit): Promise<void> {
+  const versions = await session.rows(sql.readSchemas(target), [plan.pipeline]);
+  const newest = versions.find(([resource]) => resource === plan.resource);
+  if (newest?.[2] === pkg.schemaHash) return;
+  const version = newest === undefined ? 1 : Number(newest[1]) + 1;
+  const at = isoTime(pkg.state.committedAt);
+  const schema = JSON.stringify(pkg.tables);
+  await session.run(sql.insertSystem(target, SYSTEM_TABLES.schema), [
+    version,
+    pkg.schemaHash,
+    plan.pipeline,
+    plan.resource,
+    schema,
+    at,
+  ]);
+}
+
+async function writeLoad(session: Session, { plan, pkg, target }: Commit, counts: Counts): Promise<void> {
+  const root = rootOf(pkg);
+  const count = root === undefined ? undefined : counts.get(root.name);
+  await session.run(sql.insertSystem(target, SYSTEM_TABLES.loads), [
+    plan.loadId,
+    pkg.id,
+    plan.pipeline,
+    plan.resource,
+    "committed",
+    isoTime(pkg.startedAt),
+    isoTime(pkg.state.committedAt),
+    count === undefined ? 0 : count.inserted + count.updated,
+    pkg.schemaHash,
+  ]);
+}
+
+function withRejects(counts: Counts, pkg: PackageHeader): Record<string, TableCounts> {
+  const root = rootOf(pkg)?.name;
+  return Object.fromEntries(
+    [...counts].map(([table, count]) => [
+      table,
+      { ...count, rejected: table === root ? pkg.rejects.length : 0 },
+    ]),
+  );
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,302 @@
+import {
+  type ColumnSchema,
+  type SchemaChange,
+  SYSTEM_COLUMNS,
+  SYSTEM_TABLES,
+  type TableSchema,
+} from "../../model/table.js";
+import type { Dialect } from "./dialect.js";
+
+/** Where tables are: the parts of their name before the table's own, e.g. catalog and schema. */
+export interface Place {
+  readonly dialect: Dialect;
+  readonly path: readonly string[];
+}
+
+const ID = SYSTEM_COLUMNS.id;
+const ROOT_ID = SYSTEM_COLUMNS.rootId;
+
+/** The temporary table of a merge: which row of the target gives way to which staged row. */
+export const REPLACED = { table: "replaced", oldId: "old_id", newId: "new_id" } as const;
+
+/** A table's full name, quoted. */
+export function tableName(place: Place, table: string): string {
+  return [...place.path, table].map((part) => place.dialect.quote(part)).join(".");
+}
+
+const list = (dialect: Dialect, names: readonly string[]) =>
+  names.map((name) => dialect.quote(name)).join(", ");
+
+export function createDataset(place: Place): string {
+  return `CREATE SCHEMA IF NOT EXISTS ${place.path.map((part) => place.dialect.quote(part)).join(".")}`;
+}
+
+/**
+ * A table with its columns in their order. Non-nullable columns get NOT NULL here only: a column added later has old
+ * rows without a value.
+ */
+export function createTable(place: Place, table: Pick<TableSchema, "name" | "columns">): string {
+  const columns = table.columns.map(
+    (column) => `${definition(place.dialect, column)}${column.nullable ? "" : " NOT NULL"}`,
+  );
+  return `CREATE TABLE ${tableName(place, table.name)} (${columns.join(", ")})`;
+}
+
+/** A temporary table; it takes nulls everywhere, the target decides. */
+export function createStaging(staging: Place, name: string, columns: readonly ColumnSchema[]): string {
+  const definitions = columns.map((column) => definition(staging.dialect, column));
+  return `CREATE TEMPORARY TABLE ${tableName(staging, name)} (${definitions.join(", ")})`;
+}
+
+export function dropTable(place: Place, table: string): string {
+  return `DROP TABLE IF EXISTS ${tableName(place, table)}`;
+}
+
+export function addColumn(place: Place, table: string, column: ColumnSchema): string {
+  return `ALTER TABLE ${tableName(place, table)} ADD COLUMN ${definition(place.dialect, column)}`;
+}
+
+export function alterType(place: Place, table: string, column: ColumnSchema): string {
+  const { dialect } = place;
+  return (
+    `ALTER TABLE ${tableName(place, table)} ` +
+    `ALTER COLUMN ${dialect.quote(column.name)} SET DATA TYPE ${dialect.typeName(column)}`
+  );
+}
+
+/** What one schema change is in SQL when nothing of it is there yet. */
+export function changeSchema(place: Place, change: SchemaChange): string {
+  if (change.op === "create-table") return createTable(place, change.table);
+  if (change.op === "add-column") return addColumn(place, change.table, change.column);
+  return alterType(place, change.table, change.column);
+}
+
+/** Adds all staged rows, in their order. */
+export function insertStaged(
+  target: Place,
+  staging: Place,
+  table: string,
+  staged: { readonly name: string; readonly columns: readonly ColumnSchema[] },
+): string {
+  const columns = list(
+    target.dialect,
+    staged.columns.map((column) => column.name),
+  );
+  return `INSERT INTO ${tableName(target, table)} (${columns}) SELECT ${columns} FROM ${tableName(staging, staged.name)}`;
+}
+
+export function deleteAll(place: Place, table: string): string {
+  return `DELETE FROM ${tableName(place, table)}`;
+}
+
+/** Of several staged rows with one primary key keeps the last: the highest system id. */
+export function keepLastStaged(staging: Place, staged: string, primaryKey: readonly string[]): string {
+  const { dialect } = staging;
+  const table = tableName(staging, staged);
+  const keys = list(dialect, primaryKey);
+  const id = dialect.quote(ID);
+  return (
+    `DELETE FROM ${table} AS s USING (` +
+    `SELECT ${keys}, max(${id}) AS ${id} FROM ${table} GROUP BY ${keys} HAVING count(*) > 1` +
+    `) AS d WHERE ${equal(dialect, "s", "d", primaryKey)} AND s.${id} < d.${id}`
+  );
+}
+
+/** Takes the staged children of staged rows that `keepLastStaged` took away. */
+export function dropStagedOrphans(staging: Place, child: string, root: string): string {
+  const { dialect } = staging;
+  return (
+    `DELETE FROM ${tableName(staging, child)} WHERE ${dialect.quote(ROOT_ID)} NOT IN ` +
+    `(SELECT ${dialect.quote(ID)} FROM ${tableName(staging, root)})`
+  );
+}
+
+/** Finds the rows of the target that staged rows replace. */
+export function findReplaced(
+  target: Place,
+  staging: Place,
+  root: string,
+  staged: string,
+  primaryKey: readonly string[],
+): string {
+  const { dialect } = target;
+  const id = dialect.quote(ID);
+  return (
+    `CREATE TEMPORARY TABLE ${tableName(staging, REPLACED.table)} AS ` +
+    `SELECT t.${id} AS ${dialect.quote(REPLACED.oldId)}, s.${id} AS ${dialect.quote(REPLACED.newId)} ` +
+    `FROM ${tableName(target, root)} AS t JOIN ${tableName(staging, staged)} AS s ` +
+    `ON ${equal(dialect, "t", "s", primaryKey)}`
+  );
+}
+
+/** Rows of the target that give way, and the staged rows they give way to. More of the former: the target had repeats. */
+export function countReplaced(staging: Place): string {
+  const newId = staging.dialect.quote(REPLACED.newId);
+  return `SELECT count(*), count(DISTINCT ${newId}) FROM ${tableName(staging, REPLACED.table)}`;
+}
+
+/** Deletes replaced root rows, or (with the root id) their children. */
+export function deleteReplaced(
+  target: Place,
+  staging: Place,
+  table: Pick<TableSchema, "name" | "parent">,
+): string {
+  const { dialect } = target;
+  const column = dialect.quote(table.parent === undefined ? ID : ROOT_ID);
+  return (
+    `DELETE FROM ${tableName(target, table.name)} WHERE ${column} IN ` +
+    `(SELECT ${dialect.quote(REPLACED.oldId)} FROM ${tableName(staging, REPLACED.table)})`
+  );
+}
+
+const system = (name: string, type: ColumnSchema["type"], nullable = false): ColumnSchema => ({
+  name,
+  type,
+  nullable,
+});
+
+/**
+ * The system tables (design §6). JSON in them is `text`: it is ours and well-formed, and a database's own JSON type may
+ * refuse what a source sent (an escaped lone surrogate, say) just when it has to be kept.
+ */
+export const SYSTEM_TABLE_SCHEMAS: readonly { readonly name: string; readonly columns: ColumnSchema[] }[] = [
+  {
+    name: SYSTEM_TABLES.loads,
+    columns: [
+      system("load_id", "text"),
+      system("package", "text"),
+      system("pipeline", "text"),
+      system("resource", "text"),
+      system("status", "text"),
+      system("started_at", "timestamp"),
+      system("committed_at", "timestamp"),
+      system("rows", "bigint"),
+      system("schema_hash", "text"),
+    ],
+  },
+  {
+    name: SYSTEM_TABLES.state,
+    columns: [
+      system("pipeline", "text"),
+      system("resource", "text"),
+      system("state", "text"),
+      system("version", "bigint"),
+      system("updated_at", "timestamp"),
+    ],
+  },
+  {
+    name: SYSTEM_TABLES.schema,
+    columns: [
+      system("version", "bigint"),
+      system("schema_hash", "text"),
+      system("pipeline", "text"),
+      system("resource", "text"),
+      system("schema", "text"),
+      system("created_at", "timestamp"),
+    ],
+  },
+  {
+    name: SYSTEM_TABLES.rejects,
+    columns: [
+      system("load_id", "text"),
+      system("resource", "text"),
+      system("table", "text"),
+      system("path", "text"),
+      system("reason", "text"),
+      system("column", "text", true),
+      system("value", "text", true),
+      system("record", "text"),
+    ],
+  },
+];
+
+export function createSystemTables(place: Place): string[] {
+  return SYSTEM_TABLE_SCHEMAS.map((table) =>
+    createTable(place, table).replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"),
+  );
+}
+
+/**
+ * Inserts `rows` rows of parameters into a system table; parameters are numbered row by row. Timestamps are given as
+ * ISO text, so that no driver's time zone is asked.
+ */
+export function insertSystem(place: Place, table: string, rows = 1): string {
+  const columns = columnsOf(table);
+  const value = (column: ColumnSchema, index: number) => parameter(place.dialect, column, index + 1);
+  const tuples = Array.from({ length: rows }, (_, row) => {
+    const values = columns.map((column, index) => value(column, row * columns.length + index));
+    return `(${values.join(", ")})`;
+  });
+  const names = list(
+    place.dialect,
+    columns.map((column) => column.name),
+  );
+  return `INSERT INTO ${tableName(place, table)} (${names}) VALUES ${tuples.join(", ")}`;
+}
+
+/** Parameters: package id. */
+export function findPackage(place: Place): string {
+  return `SELECT 1 FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${place.dialect.quote("package")} = $1`;
+}
+
+/** Parameters: state, time as ISO text, pipeline, resource. */
+export function updateState(place: Place): string {
+  const { dialect } = place;
+  const quote = (name: string) => dialect.quote(name);
+  return (
+    `UPDATE ${tableName(place, SYSTEM_TABLES.state)} SET ${quote("state")} = $1, ` +
+    `${quote("version")} = ${quote("version")} + 1, ` +
+    `${quote("updated_at")} = ${parameter(dialect, system("updated_at", "timestamp"), 2)} ` +
+    `WHERE ${quote("pipeline")} = $3 AND ${quote("resource")} = $4`
+  );
+}
+
+/** Parameters: pipeline. Rows: resource, state. */
+export function readState(place: Place): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  return (
+    `SELECT ${quote("resource")}, ${quote("state")} FROM ${tableName(place, SYSTEM_TABLES.state)} ` +
+    `WHERE ${quote("pipeline")} = $1 ORDER BY ${quote("resource")}`
+  );
+}
+
+/** Parameters: pipeline. Rows: resource, version, hash, schema – the newest version of each resource. */
+export function readSchemas(place: Place): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  const table = tableName(place, SYSTEM_TABLES.schema);
+  return (
+    `SELECT s.${quote("resource")}, s.${quote("version")}, s.${quote("schema_hash")}, s.${quote("schema")} ` +
+    `FROM ${table} AS s JOIN (SELECT ${quote("resource")}, max(${quote("version")}) AS ${quote("version")} ` +
+    `FROM ${table} WHERE ${quote("pipeline")} = $1 GROUP BY ${quote("resource")}) AS n ` +
+    `ON ${equal(place.dialect, "s", "n", ["resource", "version"])} ` +
+    `WHERE s.${quote("pipeline")} = $1 ORDER BY s.${quote("resource")}`
+  );
+}
+
+/** Parameters: pipeline, then the resources if there are any. */
+export function deleteState(place: Place, resources: number): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  const named = Array.from({ length: resources }, (_, index) => `$${index + 2}`).join(", ");
+  return (
+    `DELETE FROM ${tableName(place, SYSTEM_TABLES.state)} WHERE ${quote("pipeline")} = $1` +
+    (resources === 0 ? "" : ` AND ${quote("resource")} IN (${named})`)
+  );
+}
+
+function definition(dialect: Dialect, column: ColumnSchema): string {
+  return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
+}
+
+function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
+  return names
+    .map((name) => `${left}.${dialect.quote(name)} = ${right}.${dialect.quote(name)}`)
+    .join(" AND ");
+}
+
+function parameter(dialect: Dialect, column: ColumnSchema, number: number): string {
+  return `CAST($${number} AS ${dialect.typeName(column)})`;
+}
+
+function columnsOf(table: string): readonly ColumnSchema[] {
+  return SYSTEM_TABLE_SCHEMAS.find((schema) => schema.name === table)?.columns ?? [];
+}

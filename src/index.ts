@@ -1,0 +1,74 @@
+/** The public API of Sluice. The command line and the studio use nothing else. */
+export { type CheckOptions, type CheckResult, check } from "./config/check.js";
+export {
+  defineConfig,
+  defineResource,
+  type PipelineConfig,
+  type ResourceDefinition,
+  type RestApiSource,
+  restApi,
+  type Source,
+  secret,
+  type YieldedPage,
+} from "./config/define.js";
+export { type Explanation, exitCodeOf, explain } from "./config/exit-code.js";
+export { definePipeline, type LoadOptions, loadPipeline, type Pipeline } from "./config/load.js";
+export { type PreviewOptions, type PreviewResult, preview } from "./config/preview.js";
+export { type Run, type RunOptions, run } from "./config/run.js";
+export { readState, resetState } from "./config/state.js";
+export { VERSION } from "./config/version.js";
+export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
+export { duckdb } from "./destinations/duckdb.js";
+export type { HttpRequest, ResponseHead } from "./http/message.js";
+export type { Batch, Column } from "./model/batch.js";
+export type {
+  Connection,
+  Destination,
+  Lease,
+  PackageHeader,
+  Receipt,
+  Reject,
+  Stage,
+  StagePlan,
+  TableCounts,
+} from "./model/destination.js";
+export {
+  asSluiceError,
+  type ErrorKind,
+  type ErrorPlace,
+  type ErrorReport,
+  type Problem,
+  SluiceError,
+} from "./model/error.js";
+export { ERROR_CODES, type ErrorCode } from "./model/error-codes.js";
+export type { Event } from "./model/event.js";
+export type { Json, JsonObject } from "./model/json.js";
+export type { Report, ResourceReport } from "./model/report.js";
+export { systemRuntime } from "./model/runtime.js";
+export { Redactor, Secret } from "./model/secret.js";
+export type {
+  Completeness,
+  Io,
+  Page,
+  Resource,
+  ResourceHints,
+  Runtime,
+  WriteDisposition,
+} from "./model/source.js";
+export type { PipelineState, Position, ResourceState } from "./model/state.js";
+export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
+export { type AuthDefinition, type Authenticator, defineAuth } from "./rest/authenticator.js";
+export type {
+  AuthConfig,
+  EndpointConfig,
+  PaginatorConfig,
+  ResourceConfig,
+  RestApiConfig,
+} from "./rest/config.js";
+export {
+  definePaginator,
+  type Next,
+  type PageView,
+  type Paginator,
+  type PaginatorDefinition,
+} from "./rest/paginator.js";

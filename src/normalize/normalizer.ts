@@ -1,0 +1,386 @@
+import type { Batch } from "../model/batch.js";
+import type { Reject } from "../model/destination.js";
+import type { Json, JsonObject } from "../model/json.js";
+import type { Records, ResourceHints } from "../model/source.js";
+import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
+import { inferType } from "../schema/infer.js";
+import { join } from "../schema/join.js";
+import { jsonText } from "../schema/json-text.js";
+import { identityOf, Names } from "../schema/names.js";
+import { childTableName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
+import { type Instant, scanTimestamp } from "../schema/timestamp.js";
+import { BIGINT, BOOL, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
+import { type Declared, declaredColumns, isMeant } from "./declared.js";
+import { Field, Shape } from "./fields.js";
+import { Ids } from "./ids.js";
+import { TableBuilder } from "./table-builder.js";
+
+export interface NormalizerOptions {
+  readonly resource: string;
+  /** Name of the root table before naming rules. */
+  readonly table: string;
+  readonly hints: ResourceHints;
+  /** Tables of this resource as last committed: their names, column order, types and sources are kept. */
+  readonly known: readonly TableSchema[];
+  readonly loadId: string;
+  /** Milliseconds since 1970; part of every row's id. */
+  readonly now: number;
+  /** Longest name of a table or column. Default 255. */
+  readonly maxIdentifier?: number;
+  /** Numbers in [0, 1) for the random part of row ids. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Turns pages of records of one resource into column batches of its root table and child tables. */
+export interface Normalizer {
+  /** Takes in one page. */
+  add(records: Records): void;
+  /** Root rows accepted so far, in all. */
+  readonly rows: number;
+  /** Rows of all tables since the last `take`. */
+  readonly bufferedRows: number;
+  /** Estimated bytes of what was added since the last `take`. */
+  readonly bufferedBytes: number;
+  /** What is buffered, as one batch for every table that has rows, parents before children; then the buffers are empty. */
+  take(): Batch[];
+  /**
+   * The resource's tables as they are now, the root first, parents before children. Declared columns are there even
+   * if nothing ever arrived.
+   */
+  tables(): readonly TableSchema[];
+  /** Records that were set aside since the last call. */
+  takeRejects(): Reject[];
+}
+
+/** Deeper than this nothing is unpacked, whatever is configured: the walk is recursive. */
+const MAX_LEVEL = 64;
+/** Characters of a rejected record that are kept. */
+const MAX_REJECT = 1_048_576;
+
+/**
+ * Starts a normalizer. The rules, which are dlt's unless noted:
+ *
+ * - Objects become columns `a__b`, lists become tables `parent__list`, lists in lists `parent__lst__list`; scalar
+ *   items, and records that are scalars, are in column `value`. Null items make rows; empty lists and objects nothing.
+ * - The first value that is not null decides a column's type (`inferType`); later values of another type are
+ *   converted, widen the column or go to a variant (`join`). Keys that only ever are null make no column.
+ * - Two keys with one normalized name get two columns (not dlt's rule, which keeps the last).
+ * - Below `maxTableNesting` levels, below 64, and in columns declared as json, objects and lists are kept as JSON text.
+ * - A record without a value in a primary key or a column declared not nullable is set aside with its children.
+ *
+ * Dates that a generator yields are taken as their ISO text; undefined is null.
+ *
+ * @example
+ * const normalizer = createNormalizer({ resource: "users", table: "users", hints, known: [], loadId, now });
+ * normalizer.add({ kind: "objects", values: [{ id: 1, pets: [{ name: "Rex" }] }] });
+ * normalizer.take().map((batch) => batch.table.name); // ["users", "users__pets"]
+ */
+export function createNormalizer(options: NormalizerOptions): Normalizer {
+  const load = startLoad(options);
+  let rows = 0;
+  let rejects: Reject[] = [];
+
+  return {
+    add(records) {
+      for (const record of records.values) {
+        const reject = addRecord(load, record);
+        if (reject === undefined) rows++;
+        else rejects.push(reject);
+      }
+    },
+    get rows() {
+      return rows;
+    },
+    get bufferedRows() {
+      return load.tables.reduce((sum, table) => sum + table.rows, 0);
+    },
+    get bufferedBytes() {
+      return load.tables.reduce((sum, table) => sum + table.size, 0);
+    },
+    take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
+    tables: () => load.tables.map((table) => table.schema()),
+    takeRejects() {
+      const taken = rejects;
+      rejects = [];
+      return taken;
+    },
+  };
+}
+
+interface Load {
+  readonly options: NormalizerOptions;
+  readonly maxIdentifier: number;
+  readonly maxLevel: number;
+  readonly ids: Ids;
+  readonly root: TableBuilder;
+  /** Parents before children. */
+  readonly tables: TableBuilder[];
+  readonly tableNames: Names;
+  readonly required: readonly Declared[];
+  /** Row of the root record that is being added. */
+  rootRow: number;
+}
+
+function startLoad(options: NormalizerOptions): Load {
+  const maxIdentifier = options.maxIdentifier ?? DEFAULT_MAX_IDENTIFIER;
+  const maxLevel = Math.min(options.hints.maxTableNesting ?? MAX_LEVEL, MAX_LEVEL);
+  const tableNames = new Names(maxIdentifier);
+  for (const name of Object.values(SYSTEM_TABLES)) tableNames.reserve(name);
+  const name = tableNames.claim("", tableName(options.table, maxIdentifier));
+  const known = descendants(options.known, name);
+  const declared = declaredColumns(options.hints, maxIdentifier);
+  const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
+  const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
+
+  const load: Load = {
+    options,
+    maxIdentifier,
+    maxLevel,
+    ids: new Ids(options.now, options.random ?? Math.random),
+    root,
+    tables: [root],
+    tableNames,
+    required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
+    rootRow: 0,
+  };
+  for (const table of known.values()) restoreTable(load, table);
+  return load;
+}
+
+/** The known tables that hang below the root table, by name, in an order that has parents first. */
+function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
+  const found = new Map<string, TableSchema>();
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const table of known) {
+      const belongs = table.parent === undefined ? table.name === root : found.has(table.parent);
+      if (belongs) found.set(table.name, table);
+    }
+  }
+  return found;
+}
+
+/** Columns that the destination made not nullable in an earlier run, although the configuration no longer asks for it. */
+function stillRequired(root: TableBuilder, declared: readonly Declared[]): readonly Declared[] {
+  return root.columns.builders
+    .filter((column) => !column.schema.nullable && !declared.some((one) => one.column === column))
+    .map((column) => ({
+      written: column.schema.name,
+      path: column.schema.source ?? [column.schema.name],
+      name: column.schema.name,
+      type: undefined,
+      primaryKey: false,
+      required: true,
+      column,
+      source: column.schema.source,
+    }));
+}
+
+function restoreTable(load: Load, known: TableSchema): void {
+  const parent = load.tables.find((table) => table.plan.name === known.parent);
+  if (parent === undefined) return;
+  const source = known.source ?? [];
+  load.tableNames.seed(tableIdentity(parent, source), known.name);
+  load.tables.push(childBuilder(parent, source, known.name, known));
+}
+
+function childTable(load: Load, parent: TableBuilder, field: Field): TableBuilder {
+  const name = load.tableNames.claim(
+    tableIdentity(parent, field.path),
+    childTableName(parent.plan.name, field.path, load.maxIdentifier),
+  );
+  const existing = load.tables.find((table) => table.plan.name === name);
+  if (existing !== undefined) return existing;
+  const table = childBuilder(parent, field.path, name, undefined);
+  load.tables.push(table);
+  return table;
+}
+
+function childBuilder(
+  parent: TableBuilder,
+  source: readonly string[],
+  name: string,
+  known: TableSchema | undefined,
+): TableBuilder {
+  const level = parent.plan.level + Math.max(source.length, 1);
+  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared: [], level });
+}
+
+function tableIdentity(parent: TableBuilder, source: readonly string[]): string {
+  return `${parent.plan.name}/${identityOf(source)}`;
+}
+
+/** Adds a record and its children; a record that must not be stored is taken out again and returned as a reject. */
+function addRecord(load: Load, record: Json): Reject | undefined {
+  const { root, required, tables } = load;
+  if (required.length > 0) {
+    for (const table of tables) table.mark = table.rows;
+  }
+  const row = root.addRow(load.ids);
+  load.rootRow = row;
+  addItem(load, root, record, row);
+  for (const declared of required) {
+    if (declared.column?.has(row) === true) continue;
+    for (const table of tables) table.rollBack();
+    return rejected(load, declared, record);
+  }
+  return undefined;
+}
+
+function addItem(load: Load, table: TableBuilder, value: Json, row: number): void {
+  if (typeof value !== "object" || value === null) {
+    addValue(load, table, table.item, value, row);
+  } else if (Array.isArray(value) || (value as object) instanceof Date) {
+    addNested(load, table, table.item, value as Json, row);
+  } else {
+    addObject(load, table, table.shape, value as JsonObject, row);
+  }
+}
+
+function addObject(load: Load, table: TableBuilder, shape: Shape, object: JsonObject, row: number): void {
+  const { fields } = shape;
+  let at = 0;
+  // `for in` because V8 reads the value along with the key there; a record from JSON has no inherited keys.
+  for (const key in object) {
+    let field = at < fields.length ? fields[at] : undefined;
+    if (field === undefined || field.key !== key) {
+      field = shape.find(key) ?? newField(load, table, shape, key, object, at);
+      at = field.index;
+    }
+    at++;
+    addValue(load, table, field, object[key], row);
+  }
+}
+
+const instant: Instant = { seconds: 0, micros: 0 };
+
+/** The hot path: a value whose type is its column's goes straight into the buffers. */
+function addValue(load: Load, table: TableBuilder, field: Field, value: Json | undefined, row: number): void {
+  const { column } = field;
+  switch (typeof value) {
+    case "string":
+      if (column === undefined) break;
+      if (column.code === TEXT) {
+        column.setText(row, value);
+        return;
+      }
+      if (column.code === TIMESTAMP && scanTimestamp(value, instant)) {
+        column.setInstant(row, instant.seconds, instant.micros);
+        return;
+      }
+      break;
+    case "number":
+      if (column === undefined) break;
+      if (column.code === BIGINT && Number.isSafeInteger(value)) {
+        column.setInteger(row, value);
+        return;
+      }
+      if (column.code === DOUBLE && Number.isFinite(value)) {
+        column.setDouble(row, value);
+        return;
+      }
+      if (column.code === DECIMAL && column.setDecimal(row, value)) return;
+      break;
+    case "boolean":
+      if (column === undefined || column.code !== BOOL) break;
+      column.setBool(row, value);
+      return;
+    case "bigint":
+      break;
+    case "object":
+      if (value !== null) addNested(load, table, field, value, row);
+      return;
+    default:
+      // Undefined, functions and symbols, which only generators can yield, are null as in JSON.stringify.
+      return;
+  }
+  addMismatch(table, field, value, row);
+}
+
+function addNested(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
+  if ((value as object) instanceof Date) {
+    addValue(load, table, field, (value as unknown as Date).toJSON(), row);
+  } else if (field.whole) {
+    addMismatch(table, field, value, row);
+  } else if (Array.isArray(value)) {
+    if (value.length === 0) return;
+    field.items ??= childTable(load, table, field);
+    const { items } = field;
+    for (let index = 0; index < value.length; index++) {
+      const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
+      addItem(load, items, value[index] as Json, itemRow);
+    }
+  } else {
+    field.object ??= new Shape(field.path, field.level + 1);
+    addObject(load, table, field.object, value as JsonObject, row);
+  }
+}
+
+/** A value that is its column's first, or of another type. */
+function addMismatch(table: TableBuilder, field: Field, value: Json, row: number): void {
+  const type = inferType(value);
+  if (value === null || type === undefined) return;
+  field.column ??= table.columns.columnOf(field, type);
+  const { column } = field;
+  const joined = join(column.schema, value);
+  if ("stored" in joined) {
+    if (joined.column !== column.schema) table.columns.change(column, joined.column, table.rows);
+    column.store(row, joined.stored);
+    return;
+  }
+  const variant = table.columns.variantOf(column, joined.variant);
+  const stored = join(variant.schema, value);
+  if ("stored" in stored) variant.store(row, stored.stored);
+}
+
+function newField(
+  load: Load,
+  table: TableBuilder,
+  shape: Shape,
+  key: string,
+  owner: JsonObject,
+  at: number,
+): Field {
+  const path = [...shape.path, key];
+  const declared = table.plan.declared.find((one) =>
+    one.source === undefined
+      ? isMeant(one, path, owner, load.maxIdentifier)
+      : identityOf(one.source) === identityOf(path),
+  );
+  const whole = shape.level >= load.maxLevel || declared?.type?.type === "json";
+  const field = new Field(key, path, shape.level, whole, declared);
+  shape.insert(field, at);
+  return field;
+}
+
+function rejected(load: Load, declared: Declared, record: Json): Reject {
+  const path = declared.source ?? declared.path;
+  const value = valueAt(record, path);
+  const role = declared.primaryKey ? "is part of the primary key" : "is declared as not nullable";
+  const fault =
+    value === undefined || value === null
+      ? "has no value"
+      : `has a value that its column${declared.column === undefined ? "" : ` (${declared.column.schema.type})`} can't hold`;
+  return {
+    resource: load.options.resource,
+    table: load.root.plan.name,
+    path: jsonPath(path),
+    reason: `null-in-not-null: ${declared.written} ${role} and ${fault}`,
+    column: declared.column?.schema.name ?? declared.name,
+    ...(value === undefined ? {} : { value: jsonText(value).slice(0, MAX_REJECT) }),
+    record: jsonText(record).slice(0, MAX_REJECT),
+  };
+}
+
+function valueAt(record: Json, path: readonly string[]): Json | undefined {
+  let value: Json | undefined = record;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as JsonObject)[key];
+  }
+  return value;
+}
+
+function jsonPath(path: readonly string[]): string {
+  return `$${path.map((key) => (/^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)).join("")}`;
+}

@@ -1,0 +1,297 @@
+import type { Connection, PackageHeader, Stage } from "../model/destination.js";
+import { asSluiceError, SluiceError } from "../model/error.js";
+import type { Event } from "../model/event.js";
+import type { Completeness, Io, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
+import type { PipelineState, Position, ResourceState } from "../model/state.js";
+import type { TableSchema } from "../model/table.js";
+import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
+import { diffTables } from "../schema/diff.js";
+import { schemaHash } from "../schema/hash.js";
+
+/** When to commit in the middle of a walk; whichever comes first. */
+export interface Checkpoint {
+  /** Root rows since the last commit; default 500,000. */
+  readonly rows: number;
+  /** Bytes of staged columns since the last commit; default 256 MiB. */
+  readonly bytes: number;
+  /** Seconds since the last commit; default 60. */
+  readonly seconds: number;
+}
+
+export const DEFAULT_CHECKPOINT: Checkpoint = { rows: 500_000, bytes: 256 * 1024 * 1024, seconds: 60 };
+
+/** Rows are handed to the stage in batches of about this size: small enough to stay in cache, large enough to pay. */
+const BATCH_ROWS = 8192;
+const BATCH_BYTES = 8 * 1024 * 1024;
+
+/** What one lane needs: one resource on its way into one destination. */
+export interface LaneContext {
+  readonly pipeline: string;
+  readonly loadId: string;
+  /** Names of all resources that this load sets out to load. */
+  readonly loadResources: readonly string[];
+  readonly startedAt: number;
+  readonly connection: Connection;
+  readonly state: PipelineState | undefined;
+  readonly fullRefresh: boolean;
+  readonly checkpoint: Checkpoint;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+  readonly emit: (event: Event) => void;
+}
+
+/**
+ * Reads one resource to its end: pages → batches → stage → commits. Never rejects: how it went is said by the
+ * `resource-finished` event, so that one resource's failure spares the others.
+ */
+export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
+  const { emit, signal } = context;
+  const from = resumePosition(resource, context);
+  emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
+  const lane = new Lane(resource, context, from);
+  try {
+    const completeness = await lane.read();
+    const { rejected } = lane;
+    emit({
+      type: "resource-finished",
+      resource: resource.name,
+      status: "ok",
+      completeness,
+      ...(rejected === 0 ? {} : { error: rejectedError(resource.name, rejected).toReport() }),
+    });
+  } catch (thrown) {
+    const error = signal.aborted
+      ? interrupted(resource.name)
+      : asSluiceError(thrown).located({ resource: resource.name });
+    // A stopped load stays open and is continued; a load that the source broke off is over.
+    if (!signal.aborted && error.kind !== "destination") await recordFailure(lane, context, resource.name);
+    emit({
+      type: "resource-finished",
+      resource: resource.name,
+      status: error.kind === "interrupted" ? "interrupted" : "failed",
+      completeness: "unknown",
+      error: error.toReport(),
+    });
+  }
+}
+
+/** Where the last walk was cut short, if this is still the same walk. */
+function resumePosition(resource: Resource, context: LaneContext): Position | undefined {
+  const state = context.state?.resources[resource.name];
+  if (context.fullRefresh || state?.position === undefined) return undefined;
+  if (state.fingerprint === resource.fingerprint) return state.position;
+  context.emit({
+    type: "warning",
+    resource: resource.name,
+    code: "state/restarted",
+    message: "its configuration changed since the run that was cut short, so its walk starts again",
+  });
+  return undefined;
+}
+
+async function recordFailure(lane: Lane, context: LaneContext, resource: string): Promise<void> {
+  try {
+    await lane.recordFailure();
+  } catch (error) {
+    const { message } = asSluiceError(error);
+    context.emit({ type: "warning", resource, code: "state/not-recorded", message });
+  }
+}
+
+/** The moving parts of one resource's load. */
+class Lane {
+  rejected = 0;
+  readonly #resource: Resource;
+  readonly #context: LaneContext;
+  readonly #normalizer: Normalizer;
+  /** The tables as last committed. */
+  #committed: readonly TableSchema[];
+  #packages: number;
+  #stagedBytes = 0;
+  #pageRows = 0;
+  #rowsAtCommit = 0;
+  #committedAt: number;
+  readonly #from: Position | undefined;
+  /** Where to go on after the last commit. */
+  #committedPosition: Position | undefined;
+  /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
+  #resume: Position | undefined;
+
+  constructor(resource: Resource, context: LaneContext, from: Position | undefined) {
+    this.#resource = resource;
+    this.#context = context;
+    this.#from = from;
+    this.#committedPosition = from;
+    this.#committedAt = context.runtime.now();
+    this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
+    const before = context.state?.resources[resource.name];
+    this.#packages = before?.loadId === context.loadId ? before.packages : 0;
+    this.#normalizer = createNormalizer({
+      resource: resource.name,
+      table: resource.table,
+      hints: resource.hints,
+      known: this.#committed,
+      loadId: context.loadId,
+      now: context.startedAt,
+    });
+  }
+
+  async read(): Promise<Completeness> {
+    await using stage = await this.#openStage(this.#resource.hints.writeDisposition);
+    let completeness: Completeness = "unknown";
+    try {
+      for await (const page of this.#resource.read(this.#from, this.#io())) {
+        await this.#take(page, stage);
+        completeness = page.completeness ?? completeness;
+      }
+      // A generator may answer a stop by ending: that is no complete walk.
+      this.#context.signal.throwIfAborted();
+    } catch (error) {
+      await this.#saveProgress(stage, error);
+      throw error;
+    }
+    await this.#commit(stage, "done", completeness);
+    return completeness;
+  }
+
+  /** Commits nothing but the fact that this load is over for the resource, and where the next one goes on. */
+  async recordFailure(): Promise<void> {
+    // Append, whatever the resource's disposition: an empty replace would empty its tables.
+    await using stage = await this.#openStage("append");
+    await stage.commit({
+      ...this.#nextPackage(this.#committed),
+      changes: [],
+      rejects: [],
+      state: this.#state("failed", this.#committedPosition),
+    });
+  }
+
+  #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
+    const { connection, pipeline, loadId } = this.#context;
+    return connection.stage({ pipeline, loadId, resource: this.#resource.name, writeDisposition });
+  }
+
+  #nextPackage(
+    tables: readonly TableSchema[],
+  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "schemaHash"> {
+    const { loadId, startedAt } = this.#context;
+    this.#packages += 1;
+    const id = `${loadId}/${this.#resource.name}/${this.#packages}`;
+    return { id, tables, startedAt, schemaHash: schemaHash(tables) };
+  }
+
+  #state(
+    status: ResourceState["status"],
+    position: Position | undefined,
+    completeness?: Completeness,
+  ): ResourceState {
+    const { loadId, loadResources, runtime } = this.#context;
+    return {
+      fingerprint: this.#resource.fingerprint,
+      status,
+      ...(position === undefined ? {} : { position }),
+      ...(completeness === undefined ? {} : { completeness }),
+      loadId,
+      loadResources,
+      packages: this.#packages,
+      committedAt: runtime.now(),
+    };
+  }
+
+  #io(): Io {
+    const { runtime, signal, emit } = this.#context;
+    return { runtime, signal, emit };
+  }
+
+  async #take(page: Page, stage: Stage): Promise<void> {
+    this.#context.signal.throwIfAborted();
+    this.#normalizer.add(page.records);
+    this.#resume = page.resume;
+    const rows = page.records.values.length;
+    this.#pageRows += rows;
+    this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
+    const { bufferedRows, bufferedBytes } = this.#normalizer;
+    if (bufferedRows >= BATCH_ROWS || bufferedBytes >= BATCH_BYTES) await this.#stageBatches(stage);
+    if (page.resume !== undefined && this.#isCheckpointDue()) await this.#commit(stage, "running");
+  }
+
+  async #stageBatches(stage: Stage): Promise<void> {
+    for (const batch of this.#normalizer.take()) {
+      await stage.write(batch);
+      this.#stagedBytes += batch.bytes;
+    }
+  }
+
+  #isCheckpointDue(): boolean {
+    // A replaced table shows its new rows only when all of them are there.
+    if (this.#resource.hints.writeDisposition === "replace") return false;
+    const { checkpoint, runtime } = this.#context;
+    return (
+      this.#normalizer.rows - this.#rowsAtCommit >= checkpoint.rows ||
+      this.#stagedBytes + this.#normalizer.bufferedBytes >= checkpoint.bytes ||
+      runtime.now() - this.#committedAt >= checkpoint.seconds * 1000
+    );
+  }
+
+  /** Keeps what was read before the source failed, if the next run can go on from there. */
+  async #saveProgress(stage: Stage, error: unknown): Promise<void> {
+    if (this.#resume === undefined || this.#pageRows === 0) return;
+    if (this.#resource.hints.writeDisposition === "replace" || !isSourceGone(error, this.#context.signal))
+      return;
+    await this.#commit(stage, "running");
+  }
+
+  async #commit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
+    const { connection, runtime, emit } = this.#context;
+    const resource = this.#resource.name;
+    await this.#stageBatches(stage);
+    const tables = this.#normalizer.tables();
+    const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
+    const rejects = this.#normalizer.takeRejects();
+    const position = status === "running" ? this.#resume : undefined;
+    const pkg = this.#nextPackage(tables);
+    const state = this.#state(status, position, completeness);
+    const receipt = await stage.commit({ ...pkg, changes, rejects, state });
+    if (receipt.replayed)
+      throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
+
+    for (const change of changes) emit({ type: "schema-change", resource, change });
+    const rows = this.#normalizer.rows - this.#rowsAtCommit;
+    emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
+    this.rejected += rejects.length;
+    this.#committed = tables;
+    this.#committedPosition = position;
+    this.#committedAt = runtime.now();
+    this.#rowsAtCommit = this.#normalizer.rows;
+    this.#stagedBytes = 0;
+    this.#pageRows = 0;
+  }
+}
+
+/**
+ * Failures after which the pages read so far are good: the network broke, the API refused, the user stopped the run.
+ * After others (a loop, a page that can't be read) they may be wrong, and are dropped.
+ */
+function isSourceGone(error: unknown, signal: AbortSignal): boolean {
+  if (signal.aborted) return true;
+  const { code, kind } = asSluiceError(error);
+  return kind === "auth" || code === "http/status" || code === "http/network" || code === "http/timeout";
+}
+
+function interrupted(resource: string): SluiceError {
+  return new SluiceError("run/interrupted", "the run was stopped before this resource was complete", {
+    at: { resource },
+    hint: "Run again: it goes on from the last commit.",
+  });
+}
+
+function rejectedError(resource: string, count: number): SluiceError {
+  return new SluiceError(
+    "data/rejected",
+    `${count} ${count === 1 ? "record was" : "records were"} set aside in _sluice_rejects because of the declared schema`,
+    {
+      at: { resource },
+      hint: `Look at them: select reason, path, record from _sluice_rejects where resource = '${resource}'.`,
+    },
+  );
+}

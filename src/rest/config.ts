@@ -1,0 +1,57 @@
+import type { z } from "zod";
+import type { auths } from "./auth/index.js";
+import type { restApiOptions } from "./options.js";
+import type { paginators } from "./paginators/index.js";
+
+/** `{ type: "bearer", token: … }` from a definition's type and option schema. */
+type Configured<Definition> = Definition extends {
+  readonly type: infer Type;
+  readonly options: infer Options;
+}
+  ? { readonly type: Type } & (Options extends z.ZodType ? z.input<Options> : never)
+  : never;
+
+type KnownPaginator = (typeof paginators)[number];
+type KnownAuth = (typeof auths)[number];
+
+/** Any paginator: its options with a `type`, the type's name alone where no option is required, or null for the default. */
+export type PaginatorConfig = Configured<KnownPaginator> | KnownPaginator["type"] | "auto" | null;
+/** Any auth method; an object without `type` is a bearer token. */
+export type AuthConfig =
+  | Configured<KnownAuth>
+  | Omit<Configured<Extract<KnownAuth, { type: "bearer" }>>, "type">
+  | null;
+
+type Loose = z.input<typeof restApiOptions>;
+type LooseResource = Exclude<Loose["resources"][number], string>;
+type LooseEndpoint = Exclude<NonNullable<LooseResource["endpoint"]>, string>;
+
+/** How one endpoint is requested. Keys and meaning are dlt's. */
+export type EndpointConfig = Omit<LooseEndpoint, "paginator"> & { readonly paginator?: PaginatorConfig };
+/** One resource: a name alone is a path as well. */
+export type ResourceConfig = Omit<LooseResource, "endpoint"> & {
+  readonly endpoint?: string | EndpointConfig | null;
+};
+
+/**
+ * A `rest_api` configuration as dlt has it, key for key, with the pagination expressions of Airbyte.
+ *
+ * @example
+ * const config: RestApiConfig = {
+ *   client: { base_url: "https://api.example.com/v1/", auth: { type: "bearer", token: secret("token") } },
+ *   resource_defaults: { primary_key: "id", write_disposition: "merge" },
+ *   resources: ["users", { name: "posts", endpoint: { path: "posts", paginator: "header_link" } }],
+ * };
+ */
+export interface RestApiConfig {
+  readonly client: Omit<Loose["client"], "auth" | "paginator"> & {
+    readonly auth?: AuthConfig;
+    readonly paginator?: PaginatorConfig;
+  };
+  readonly resource_defaults?:
+    | (Omit<NonNullable<Loose["resource_defaults"]>, "endpoint"> & {
+        readonly endpoint?: EndpointConfig | null;
+      })
+    | null;
+  readonly resources: readonly (string | ResourceConfig)[];
+}

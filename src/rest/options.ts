@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { DATA_TYPES } from "../model/table.js";
+
+/** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
+const jsonValue: z.ZodType = z.unknown();
+
+/**
+ * A paginator or auth method: a type name, an object with `type`, or null for none. What the object may hold is the
+ * business of the component with that type; `components.ts` checks it, so that its messages speak of one component
+ * instead of a union of all.
+ */
+const component = z.union([z.string(), z.looseObject({ type: z.string().optional() })]).nullable();
+
+const columnHint = z.strictObject({
+  data_type: z.enum(DATA_TYPES).optional().describe("Type of the column; left out: inferred."),
+  nullable: z
+    .boolean()
+    .optional()
+    .describe("Default true. Records with a null in a non-nullable column are rejected."),
+  precision: z.int().min(1).max(38).optional().describe("Digits in all, for decimal."),
+  scale: z.int().min(0).max(38).optional().describe("Digits after the point, for decimal."),
+});
+const columns = z.union([
+  z.record(z.string(), columnHint),
+  z.array(columnHint.extend({ name: z.string().min(1).describe("Name of the column.") })),
+]);
+
+const names = z.union([z.string().min(1), z.array(z.string().min(1))]);
+const headers = z.record(z.string(), z.string());
+
+const endpoint = z.strictObject({
+  path: z
+    .string()
+    .optional()
+    .describe(
+      "Joined to base_url; default: the resource's name. {name} is bound from params, variables, --set or the environment.",
+    ),
+  method: z
+    .string()
+    .regex(/^[A-Za-z]+$/, "must be an HTTP method such as GET or POST")
+    .transform((method) => method.toUpperCase())
+    .optional()
+    .describe("Default GET."),
+  params: z
+    .record(z.string(), jsonValue)
+    .nullable()
+    .optional()
+    .describe("Query parameters. A list is sent as repeated keys, null is left out."),
+  headers: headers.nullable().optional().describe("Headers of this endpoint; they win over client.headers."),
+  json: jsonValue.optional().describe("JSON body."),
+  data_selector: z
+    .string()
+    .min(1)
+    .nullable()
+    .optional()
+    .describe("Where the records are: a dotted path or JSONPath. Default: detected on the first page."),
+  paginator: component.optional().describe("How to get the next page; default: client.paginator."),
+});
+
+/** Keys that a resource and resource_defaults share. */
+const resourceKeys = {
+  primary_key: names
+    .nullable()
+    .optional()
+    .describe("Key or keys that identify a record; what merge goes by."),
+  write_disposition: z.enum(["append", "replace", "merge"]).optional().describe("Default append."),
+  columns: columns.nullable().optional().describe("Declared columns: a map by name, or a list with names."),
+  max_table_nesting: z
+    .int()
+    .min(0)
+    .nullable()
+    .optional()
+    .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
+  table_name: z.string().min(1).optional().describe("Default: the resource's name."),
+  selected: z.boolean().optional().describe("Default true; false: not loaded."),
+};
+
+const resource = z.strictObject({
+  name: z.string().min(1),
+  endpoint: z.union([z.string(), endpoint]).nullable().optional().describe("A path, or how to request it."),
+  ...resourceKeys,
+});
+
+const seconds = z.number().positive();
+
+const client = z.strictObject({
+  base_url: z.string().min(1).describe("Absolute URL that all paths are joined to."),
+  headers: headers.optional().describe("Headers of every request."),
+  auth: component.optional().describe("How requests are authorized."),
+  paginator: component.optional().describe("Paginator of all endpoints that have none of their own."),
+  allowed_origins: z
+    .array(z.string())
+    .optional()
+    .describe("Other origins that links and redirects may lead to; they never get credentials."),
+  retry: z
+    .strictObject({
+      max_retries: z.int().min(0).max(100).optional().describe("Retries after the first attempt; default 3."),
+      backoff_factor: z
+        .number()
+        .min(0)
+        .optional()
+        .describe("Seconds before the first retry, doubled each time; default 2."),
+      status_codes: z
+        .array(z.int().min(100).max(599))
+        .optional()
+        .describe("Default 429, 500, 502, 503, 504."),
+      max_delay: seconds.optional().describe("Longest wait in seconds; default 300."),
+      respect_retry_after: z.boolean().optional().describe("Default true."),
+    })
+    .optional(),
+  timeouts: z
+    .strictObject({
+      connect: seconds.optional().describe("Seconds to connect; default 10."),
+      headers: seconds.optional().describe("Seconds until the response's headers; default 60."),
+      body: seconds.optional().describe("Longest pause within a body, in seconds; default 60."),
+    })
+    .optional(),
+  max_body_bytes: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Largest body after decompression; default 268435456."),
+});
+
+/** dlt's rest_api configuration, key for key (the part that exists so far). */
+export const restApiOptions = z.strictObject({
+  client,
+  resource_defaults: z
+    .strictObject({ ...resourceKeys, endpoint: endpoint.nullable().optional() })
+    .nullable()
+    .optional()
+    .describe("Merged into every resource; what the resource says wins."),
+  resources: z.array(z.union([z.string().min(1), resource])).min(1),
+});
+
+export type RestApiOptions = z.output<typeof restApiOptions>;
+export type ResourceOptions = z.output<typeof resource>;
+export type EndpointOptions = z.output<typeof endpoint>;
+export type ClientOptions = z.output<typeof client>;
+export type ColumnsOptions = z.output<typeof columns>;

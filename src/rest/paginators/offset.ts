@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { withParam } from "../../http/url.js";
+import { definePaginator } from "../paginator.js";
+import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
+
+/**
+ * Counts records, as dlt's `offset`. Ends at the total of records, at `maximum_offset` (exclusive), when the body says
+ * that there is no more, or after an empty page; whichever comes first. Beyond dlt: when a page has fewer records than
+ * asked for, the next offset follows the records that came, so an API with a smaller page size of its own loses none.
+ */
+export const offsetPaginator = definePaginator({
+  type: "offset",
+  summary: "Asks for records from an offset on, page size by page size.",
+  options: z.strictObject({
+    limit: z.int().positive().describe("Records a page."),
+    offset: z.int().min(0).default(0).describe("First offset to ask for."),
+    offset_param: z.string().min(1).default("offset").describe("Query parameter that carries the offset."),
+    limit_param: z
+      .string()
+      .min(1)
+      .nullable()
+      .default("limit")
+      .describe("Query parameter that carries the page size; null: it is not sent."),
+    total_path: z
+      .string()
+      .min(1)
+      .nullable()
+      .default("total")
+      .describe("Where the body holds the total number of records; null: nowhere."),
+    maximum_offset: z
+      .int()
+      .min(1)
+      .nullable()
+      .optional()
+      .describe("Offset at which to end; it is not asked for."),
+    ...rangeOptions,
+  }),
+  create(options) {
+    const { limit, offset_param: param, limit_param: limitParam } = options;
+    const rules = rangeRules(options, options.maximum_offset);
+    return {
+      needs: "body",
+      first(request) {
+        const placed = withParam(request, param, options.offset);
+        return limitParam === null ? placed : withParam(placed, limitParam, limit);
+      },
+      next(page) {
+        const current = positionOf(page, param, options.offset);
+        const received = page.records?.length ?? 0;
+        const step = received > 0 && received < limit ? received : limit;
+        const after = received === 0 && rules.stopAfterEmptyPage ? current : current + step;
+        return (
+          rangeEnd(page, rules, { after, base: 0, unit: "records" }) ?? {
+            request: withParam(page.request, param, current + step),
+          }
+        );
+      },
+    };
+  },
+  examples: [
+    {
+      title: "a total of records",
+      options: { limit: 2 },
+      first: "https://api.example.com/items?offset=0&limit=2",
+      steps: [
+        { body: { total: 3 }, records: 2, next: "https://api.example.com/items?offset=2&limit=2" },
+        { body: { total: 3 }, records: 1, end: "proved" },
+      ],
+    },
+    {
+      title: "the API gives fewer than asked for",
+      options: { limit: 100, total_path: "meta.count", offset_param: "skip", limit_param: "take" },
+      first: "https://api.example.com/items?skip=0&take=100",
+      steps: [
+        {
+          body: { meta: { count: 90 } },
+          records: 50,
+          next: "https://api.example.com/items?skip=50&take=100",
+        },
+        { body: { meta: { count: 90 } }, records: 40, end: "proved" },
+      ],
+    },
+    {
+      title: "no total: an empty page ends",
+      options: { limit: 2, total_path: null, limit_param: null },
+      first: "https://api.example.com/items?offset=0",
+      steps: [
+        { body: [1, 2], records: 2, next: "https://api.example.com/items?offset=2" },
+        { body: [], records: 0, end: "likely" },
+      ],
+    },
+    {
+      title: "a maximum, which is exclusive",
+      options: { limit: 2, maximum_offset: 4 },
+      first: "https://api.example.com/items?offset=0&limit=2",
+      steps: [
+        { body: { total: 9 }, records: 2, next: "https://api.example.com/items?offset=2&limit=2" },
+        { body: { total: 9 }, records: 2, end: "unknown" },
+      ],
+    },
+  ],
+});

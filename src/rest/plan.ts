@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import type { HttpRequest } from "../http/message.js";
+import { joinUrl } from "../http/url.js";
+import type { JsonObject } from "../model/json.js";
+import type { ColumnHint, Resource, ResourceHints } from "../model/source.js";
+import { planClient, readPages, type SharedClient } from "./client.js";
+import { chooseComponent } from "./components.js";
+import { jsonDecoder } from "./decoders/json.js";
+import { type ExpandedResource, expandResource } from "./defaults.js";
+import type { PlanEnvironment } from "./environment.js";
+import { attempt, type Finding, Findings } from "./finding.js";
+import type { ClientOptions, RestApiOptions } from "./options.js";
+import type { Paginator } from "./paginator.js";
+import { paginators } from "./paginators/index.js";
+import { authorizer, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
+import { selectByDetection, selectByPath } from "./select.js";
+import { secretsIn } from "./values.js";
+import type { WalkSpec } from "./walk.js";
+
+/** A planned resource: what the pipeline reads, and what `check` shows of it. */
+export interface PlannedResource {
+  readonly resource: Resource;
+  readonly selected: boolean;
+  /** The first request, without credentials. */
+  readonly request: HttpRequest;
+}
+
+/**
+ * Turns a validated rest_api configuration into resources. Everything that can be wrong is found here, before the
+ * first request; mistakes go to `findings`, and the resources are usable only if there are none.
+ */
+export function planRestApi(
+  options: RestApiOptions,
+  env: PlanEnvironment,
+): { resources: PlannedResource[]; findings: readonly Finding[] } {
+  const findings = new Findings();
+  const client = planClient(options.client, env, findings);
+  const seen = new Set<string>();
+  const resources = options.resources.flatMap((entry, index) => {
+    const path = ["resources", index];
+    const expanded = expandResource(entry, options.resource_defaults);
+    if (seen.has(expanded.name)) {
+      findings.add([...path, "name"], `the resource "${expanded.name}" is defined twice`, {
+        hint: "Give each resource a name of its own.",
+      });
+    }
+    seen.add(expanded.name);
+    const planned = planResource(expanded, options.client, client, env, path, findings);
+    return planned === undefined ? [] : [planned];
+  });
+  return { resources, findings: findings.all };
+}
+
+function planResource(
+  options: ExpandedResource,
+  clientOptions: ClientOptions,
+  client: SharedClient,
+  env: PlanEnvironment,
+  path: Finding["path"],
+  findings: Findings,
+): PlannedResource | undefined {
+  const { endpoint } = options;
+  const at = [...path, "endpoint"];
+  const variables = bindPath(endpoint.path, endpoint.params ?? {}, env, at, findings);
+  const params = planParams(variables.params, env, [...at, "params"], findings);
+  const headers = resolvePairs(endpoint.headers ?? {}, env, [...at, "headers"], findings);
+  const body = planBody(endpoint.json, env, [...at, "json"], findings);
+  const selector = endpoint.data_selector ?? undefined;
+  if (selector !== undefined) {
+    attempt(() => selectByPath(selector, options.name), [...at, "data_selector"], findings);
+  }
+  const paginator = planPaginator(
+    endpoint.paginator ?? clientOptions.paginator,
+    params.plainJson,
+    env,
+    [...at, "paginator"],
+    findings,
+  );
+  if (paginator === undefined || variables.path === undefined || !URL.canParse(client.baseUrl))
+    return undefined;
+
+  const request = firstRequest(
+    endpoint.method ?? "GET",
+    joinUrl(client.baseUrl, variables.path),
+    params.plain,
+    {
+      ...client.headers.plain,
+      ...headers.plain,
+    },
+    body,
+  );
+  const primaryKey = options.primary_key ?? [];
+  const secretHeaders = { ...client.headers.secret, ...headers.secret };
+  const authorize = authorizer(client.auth, secretHeaders, params.secret);
+
+  const spec: WalkSpec = {
+    resource: options.name,
+    request,
+    paginator: paginator.paginator,
+    decode: (body, head) => jsonDecoder.decode(body, head),
+    select: () =>
+      selector === undefined ? selectByDetection(options.name) : selectByPath(selector, options.name),
+    hasPrimaryKey: primaryKey.length > 0,
+    credentialParams: [...(client.auth?.queryNames ?? []), ...Object.keys(params.secret)],
+    storable: (text) => env.redactor.redact(text) === text,
+  };
+  const resource: Resource = {
+    name: options.name,
+    table: options.table_name ?? options.name,
+    hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey),
+    fingerprint: fingerprintOf({ request, paginator: paginator.described, selector: selector ?? null }),
+    read: (from, io) => readPages(client, spec, authorize, env, from, io),
+  };
+  return { resource, selected: options.selected ?? true, request };
+}
+
+/** Without a configured paginator, a `next` link in the headers is followed; nothing else is guessed. */
+const DEFAULT_PAGINATOR = "header_link";
+
+function planPaginator(
+  configured: ClientOptions["paginator"],
+  parameters: JsonObject,
+  env: PlanEnvironment,
+  path: Finding["path"],
+  findings: Findings,
+): { paginator: Paginator; described: unknown } | undefined {
+  const guessed = configured === undefined || configured === null || configured === "auto";
+  const chosen = chooseComponent(
+    "paginator",
+    paginators,
+    guessed ? DEFAULT_PAGINATOR : configured,
+    undefined,
+    path,
+    findings,
+  );
+  if (chosen === undefined) return undefined;
+  const context = {
+    config: env.variables,
+    parameters,
+    secrets: secretsIn(chosen.options, env, path, findings),
+  };
+  const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
+  if (paginator === undefined) return undefined;
+  return {
+    paginator: guessed ? unsure(paginator) : paginator,
+    described: { type: chosen.definition.type, options: chosen.options },
+  };
+}
+
+/** A guessed paginator can't prove that there was nothing more. */
+function unsure(paginator: Paginator): Paginator {
+  return {
+    ...paginator,
+    next(page) {
+      const next = paginator.next(page);
+      return "request" in next ? next : { ...next, end: "unknown" };
+    },
+  };
+}
+
+function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): ResourceHints {
+  const columns = Object.entries(options.columns).map(
+    ([name, hint]): ColumnHint => ({
+      name,
+      ...(hint.data_type === undefined ? {} : { dataType: hint.data_type }),
+      ...(hint.nullable === undefined ? {} : { nullable: hint.nullable }),
+      ...(hint.precision === undefined ? {} : { precision: hint.precision }),
+      ...(hint.scale === undefined ? {} : { scale: hint.scale }),
+    }),
+  );
+  return {
+    writeDisposition: options.write_disposition ?? "append",
+    primaryKey,
+    columns,
+    ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
+  };
+}
+
+function fingerprintOf(value: unknown): string {
+  const text = JSON.stringify(value, (_, item: unknown) =>
+    typeof item === "function" ? String(item) : item,
+  );
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}

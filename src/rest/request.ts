@@ -1,0 +1,177 @@
+import { encodeSegment, expandPlaceholders, parsePlaceholders } from "../expression/placeholder.js";
+import type { HttpRequest, RequestBody } from "../http/message.js";
+import { withParam } from "../http/url.js";
+import type { Json, JsonObject } from "../model/json.js";
+import { Secret } from "../model/secret.js";
+import type { Authenticator } from "./authenticator.js";
+import type { PlanEnvironment } from "./environment.js";
+import type { Finding, Findings } from "./finding.js";
+import { type Found, resolveValue, scalarText } from "./values.js";
+
+/** Values after templates: plain ones are part of the request, secret ones are added when it is sent. */
+export interface ResolvedPairs {
+  readonly plain: Readonly<Record<string, string>>;
+  readonly secret: Readonly<Record<string, Secret>>;
+}
+
+/** Binds `{name}` in a path; a param that is bound there is not sent in the query as well. */
+export function bindPath(
+  path: string,
+  params: Readonly<Record<string, unknown>>,
+  env: PlanEnvironment,
+  at: Finding["path"],
+  findings: Findings,
+): { path: string | undefined; params: Record<string, unknown> } {
+  const left = { ...params };
+  const where = [...at, "path"];
+  const resolved = resolveValue(path, env, where, findings);
+  if (typeof resolved !== "string") {
+    if (resolved instanceof Secret)
+      findings.add(where, "a secret can't be part of a path: paths are stored and logged");
+    return { path: undefined, params: left };
+  }
+  let complete = true;
+  const bound = expandPlaceholders(
+    parsePlaceholders(resolved),
+    (name) => {
+      if (Object.hasOwn(params, name)) {
+        delete left[name];
+        const value = scalarText(resolveValue(params[name], env, [...at, "params", name], findings));
+        if (value !== undefined) return value;
+      }
+      const found = lookupVariable(name, env);
+      if ("value" in found) return found.value;
+      complete = false;
+      findings.add(where, `{${name}} in the path is bound to nothing; tried ${found.tried.join(", ")}`, {
+        code: "config/unbound-variable",
+        hint: `Give it a value with --set ${name}=…, or "${name}:" under variables, or ${name} in the endpoint's params.`,
+      });
+      return "";
+    },
+    encodeSegment,
+  );
+  return { path: complete ? bound : undefined, params: left };
+}
+
+function lookupVariable(name: string, env: PlanEnvironment): Found {
+  const value = Object.hasOwn(env.variables, name) ? env.variables[name] : undefined;
+  const text = scalarText(value);
+  if (text !== undefined) return { value: text };
+  const found = env.variable(name);
+  if ("value" in found) return found;
+  return {
+    tried: ["endpoint.params", "variables", "--set", ...found.tried.map((place) => `environment ${place}`)],
+  };
+}
+
+interface PlannedParams {
+  readonly plain: readonly (readonly [string, string])[];
+  readonly plainJson: JsonObject;
+  readonly secret: Readonly<Record<string, Secret>>;
+}
+
+/** Query parameters: lists become repeated keys, null is left out, booleans are lower case. */
+export function planParams(
+  params: Readonly<Record<string, unknown>>,
+  env: PlanEnvironment,
+  path: Finding["path"],
+  findings: Findings,
+): PlannedParams {
+  const plain: [string, string][] = [];
+  const plainJson: Record<string, Json> = {};
+  const secret: Record<string, Secret> = {};
+  for (const [name, configured] of Object.entries(params)) {
+    const value = resolveValue(configured, env, [...path, name], findings);
+    if (value instanceof Secret) {
+      secret[name] = value;
+      continue;
+    }
+    if (value === undefined || value === null) continue;
+    plainJson[name] = value as Json;
+    for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      const text = scalarText(item);
+      if (text === undefined) {
+        findings.add([...path, name], "a query parameter is text, a number, a boolean, or a list of these", {
+          hint: "Write an object as JSON text if the API expects that.",
+        });
+      } else plain.push([name, text]);
+    }
+  }
+  return { plain, plainJson, secret };
+}
+
+export function resolvePairs(
+  pairs: Readonly<Record<string, string>>,
+  env: PlanEnvironment,
+  path: Finding["path"],
+  findings: Findings,
+): ResolvedPairs {
+  const plain: Record<string, string> = {};
+  const secret: Record<string, Secret> = {};
+  for (const [name, configured] of Object.entries(pairs)) {
+    const value = resolveValue(configured, env, [...path, name], findings);
+    if (value instanceof Secret) secret[name.toLowerCase()] = value;
+    else {
+      const text = scalarText(value);
+      if (text !== undefined) plain[name.toLowerCase()] = text;
+    }
+  }
+  return { plain, secret };
+}
+
+export function planBody(
+  json: unknown,
+  env: PlanEnvironment,
+  path: Finding["path"],
+  findings: Findings,
+): RequestBody | undefined {
+  if (json === undefined || json === null) return undefined;
+  const value = resolveValue(json, env, path, findings);
+  if (holdsSecret(value)) {
+    return findings.add(path, "a secret can't be part of a JSON body: bodies are stored as positions", {
+      hint: "Send it as a header, a query parameter or through client.auth.",
+    });
+  }
+  return { kind: "json", value: value as Json };
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (value instanceof Secret) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsSecret);
+}
+
+export function firstRequest(
+  method: string,
+  url: string,
+  params: readonly (readonly [string, string])[],
+  headers: Readonly<Record<string, string>>,
+  body: RequestBody | undefined,
+): HttpRequest {
+  const query = new URLSearchParams(
+    params.map(([name, value]): [string, string] => [name, value]),
+  ).toString();
+  const separator = url.includes("?") ? "&" : "?";
+  return {
+    method,
+    url: query === "" ? url : url + separator + query,
+    headers: { accept: "application/json", ...headers },
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+/** Puts auth, secret headers and secret parameters on a request; the client calls it for the own origin only. */
+export function authorizer(
+  auth: Authenticator | undefined,
+  headers: Readonly<Record<string, Secret>>,
+  params: Readonly<Record<string, Secret>>,
+): (request: HttpRequest) => Promise<HttpRequest> {
+  return async (request) => {
+    let authorized = auth === undefined ? request : await auth.authorize(request);
+    for (const [name, secret] of Object.entries(params))
+      authorized = withParam(authorized, name, secret.reveal());
+    const revealed = Object.fromEntries(
+      Object.entries(headers).map(([name, secret]) => [name, secret.reveal()]),
+    );
+    return { ...authorized, headers: { ...authorized.headers, ...revealed } };
+  };
+}

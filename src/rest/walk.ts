@@ -1,0 +1,173 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Exchange, HttpRequest, ResponseHead, Send } from "../http/message.js";
+import { displayUrl, fingerprint, withoutParams } from "../http/url.js";
+import { SluiceError } from "../model/error.js";
+import type { Json, JsonObject } from "../model/json.js";
+import type { Io, Page } from "../model/source.js";
+import type { Position } from "../model/state.js";
+import type { Next, Paginator } from "./paginator.js";
+import type { Select } from "./select.js";
+
+/** One endpoint, ready to be walked. Nothing in it changes during a walk. */
+export interface WalkSpec {
+  readonly resource: string;
+  /** Without the paginator's own parameters and without credentials. */
+  readonly request: HttpRequest;
+  readonly paginator: Paginator;
+  readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
+  /** A new selection for each walk: detection remembers the place it found. */
+  readonly select: () => Select;
+  readonly hasPrimaryKey: boolean;
+  /** Query parameters that carry credentials: cut from links that echo them, and set again when a request is sent. */
+  readonly credentialParams: readonly string[];
+  /** False for text that holds a secret: such a request can't be stored as a position. */
+  readonly storable: (text: string) => boolean;
+}
+
+/** A request on its way. It may be dropped when the page before it turns out to lead elsewhere. */
+interface Flight {
+  readonly request: HttpRequest;
+  readonly exchange: Promise<Exchange>;
+  cancel(): void;
+}
+
+/**
+ * Reads the pages of one endpoint in order. The next request leaves as soon as it is known: with a paginator that
+ * needs the head alone, before this page's body is read; otherwise before this page is handed over. At most one
+ * request is under way beyond the page that the consumer has.
+ *
+ * @throws SluiceError paginator/loop when a request comes a second time, or a page repeats the one before.
+ */
+export async function* walk(
+  spec: WalkSpec,
+  from: Position | undefined,
+  send: Send,
+  io: Io,
+): AsyncGenerator<Page, void, undefined> {
+  const select = spec.select();
+  const sent = new Set<string>();
+  const start = (request: HttpRequest): Flight => {
+    sent.add(fingerprint(request));
+    const abort = new AbortController();
+    const exchange = send(request, AbortSignal.any([io.signal, abort.signal]));
+    // The failure is told when the walk gets there; until then it must not count as unhandled.
+    exchange.catch(() => {});
+    return { request, exchange, cancel: () => cancelFlight(exchange, abort) };
+  };
+
+  let flight: Flight | undefined = start(
+    from === undefined ? spec.paginator.first(spec.request) : requestOf(from),
+  );
+  let firstPage = from === undefined;
+  let before: readonly Json[] | undefined;
+  let ahead: Flight | undefined;
+  try {
+    while (flight !== undefined) {
+      const { request } = flight;
+      const exchange: Exchange = await flight.exchange;
+      let next: Next | undefined;
+      if (spec.paginator.needs === "head") {
+        next = nextOf(spec, request, exchange.head);
+        if (isNew(next, sent)) ahead = start(next.request);
+      }
+      const firstHead = exchange.head;
+      const { head, value: body, bytes } = await exchange.read(spec.decode);
+      const records = select(body, firstPage);
+      if (next === undefined) {
+        next = nextOf(spec, request, head, { ...(body === undefined ? {} : { body }), records });
+      } else if (head !== firstHead) {
+        next = nextOf(spec, request, head);
+        if (
+          ahead !== undefined &&
+          !("request" in next && fingerprint(next.request) === fingerprint(ahead.request))
+        ) {
+          ahead.cancel();
+          sent.delete(fingerprint(ahead.request));
+          ahead = undefined;
+        }
+      }
+      refuseRepeatedPage(spec, request, records, before);
+      const loops = "request" in next && ahead === undefined && sent.has(fingerprint(next.request));
+      if ("request" in next && !loops) ahead ??= start(next.request);
+
+      yield {
+        records: { kind: "objects", values: records },
+        bytes,
+        ...("request" in next ? (loops ? {} : resumeAt(spec, next.request)) : { completeness: next.end }),
+      };
+      if (loops) throw repeatedRequest(spec, "request" in next ? next.request : request);
+      before = records;
+      firstPage = false;
+      flight = ahead;
+      ahead = undefined;
+    }
+  } finally {
+    flight?.cancel();
+    ahead?.cancel();
+  }
+}
+
+function isNew(next: Next, sent: ReadonlySet<string>): next is { request: HttpRequest } {
+  return "request" in next && !sent.has(fingerprint(next.request));
+}
+
+function nextOf(
+  spec: WalkSpec,
+  request: HttpRequest,
+  head: ResponseHead,
+  content: { body?: Json; records?: readonly Json[] } = {},
+): Next {
+  try {
+    const next = spec.paginator.next({ request, head, ...content });
+    if (!("request" in next)) return next;
+    return { request: { ...next.request, url: withoutParams(next.request.url, spec.credentialParams) } };
+  } catch (error) {
+    throw error instanceof SluiceError ? error.located(placeOf(spec, request)) : error;
+  }
+}
+
+function refuseRepeatedPage(
+  spec: WalkSpec,
+  request: HttpRequest,
+  records: readonly Json[],
+  before: readonly Json[] | undefined,
+): void {
+  if (before === undefined || records.length === 0 || records.length !== before.length) return;
+  // A single record without a key may rightly occur twice, as in a log.
+  if (!spec.hasPrimaryKey && records.length === 1) return;
+  if (!isDeepStrictEqual(records[0], before[0]) || !isDeepStrictEqual(records, before)) return;
+  throw new SluiceError("paginator/loop", "a page has the same records as the page before it", {
+    at: placeOf(spec, request),
+    hint: "The API seems to ignore the parameter that asks for the next page, or repeats its last page. Check the paginator's parameter names, or add a stop_condition.",
+  });
+}
+
+function repeatedRequest(spec: WalkSpec, request: HttpRequest): SluiceError {
+  return new SluiceError("paginator/loop", "the next page's request was already sent in this walk", {
+    at: placeOf(spec, request),
+    hint: "The API repeats a link or cursor. If it does so on its last page, add a stop_condition that recognises that page.",
+  });
+}
+
+function placeOf(spec: WalkSpec, request: HttpRequest): { resource: string; request: string } {
+  return { resource: spec.resource, request: `${request.method} ${displayUrl(request.url)}` };
+}
+
+function resumeAt(spec: WalkSpec, request: HttpRequest): { resume?: Position } {
+  return spec.storable(JSON.stringify(request))
+    ? { resume: { request: request as unknown as JsonObject } }
+    : {};
+}
+
+function requestOf(position: Position): HttpRequest {
+  return position["request"] as unknown as HttpRequest;
+}
+
+/** Stops a request that nobody waits for any more, whatever state it is in. */
+function cancelFlight(exchange: Promise<Exchange>, abort: AbortController): void {
+  exchange.then(
+    (response) => response.discard(),
+    () => {},
+  );
+  abort.abort();
+}

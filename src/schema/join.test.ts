@@ -1,0 +1,273 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type ColumnSchema, DATA_TYPES } from "../model/table.js";
+import { inferType } from "./infer.js";
+import { join, type Present, widens } from "./join.js";
+
+const inferred = (type: ColumnSchema["type"], more: Partial<ColumnSchema> = {}): ColumnSchema => ({
+  name: "c",
+  type,
+  nullable: true,
+  source: ["c"],
+  ...more,
+});
+const declared = (type: ColumnSchema["type"], more: Partial<ColumnSchema> = {}): ColumnSchema =>
+  inferred(type, { declared: true, ...more });
+const BIG = 2n ** 53n + 1n;
+
+/** What `join` did, in short: the stored value, the new type with it, or the variant's type. */
+function outcome(column: ColumnSchema, value: Present): unknown {
+  const joined = join(column, value);
+  if ("variant" in joined) return `v_${joined.variant.type}`;
+  return joined.column.type === column.type ? joined.stored : [joined.column.type, joined.stored];
+}
+
+describe("inferType", () => {
+  it.each([
+    [true, "bool"],
+    [1, "bigint"],
+    [1.5, "double"],
+    [1e20, "double"],
+    [BIG, "bigint"],
+    [2n ** 63n - 1n, "bigint"],
+    [-(2n ** 63n), "bigint"],
+    [2n ** 63n, "decimal"],
+    [10n ** 38n - 1n, "decimal"],
+    [10n ** 38n, "text"],
+    [-(10n ** 38n), "text"],
+    [Number.NaN, "text"],
+    ["", "text"],
+    ["2024-01-02", "text"],
+    ["12", "text"],
+    ["2024-01-02T03:04:05Z", "timestamp"],
+    [{ a: 1 }, "json"],
+    [[1], "json"],
+  ] as const)("takes %s for %s", (value, type) => {
+    expect(inferType(value)?.type).toBe(type);
+  });
+
+  it("learns nothing from null", () => {
+    expect(inferType(null)).toBeUndefined();
+  });
+});
+
+describe("join, inferred columns", () => {
+  it.each([
+    ["bigint", 5, 5],
+    ["bigint", BIG, BIG],
+    ["bigint", 2.5, ["double", 2.5]],
+    ["bigint", 1e20, ["double", 1e20]],
+    ["bigint", 2n ** 64n, ["decimal", 2n ** 64n]],
+    ["bigint", 10n ** 38n, "v_text"],
+    ["bigint", "12", "v_text"],
+    ["bigint", true, "v_bool"],
+    ["bigint", "2024-01-02T03:04:05Z", "v_timestamp"],
+    ["double", 5, 5],
+    ["double", 10n ** 18n, 1e18],
+    ["double", 2n ** 60n, "v_bigint"],
+    ["double", BIG, "v_bigint"],
+    ["double", 2n ** 64n + 1n, "v_decimal"],
+    ["double", Number.NaN, "v_text"],
+    ["double", "1.5", "v_text"],
+    ["bool", 2, "v_bigint"],
+    ["bool", 1, "v_bigint"],
+    ["bool", "true", "v_text"],
+    ["text", 5, "5"],
+    ["text", 1.5, "1.5"],
+    ["text", true, "true"],
+    ["text", BIG, BIG.toString()],
+    ["text", Number.POSITIVE_INFINITY, "Infinity"],
+    ["text", "2024-01-02T03:04:05Z", "2024-01-02T03:04:05Z"],
+    ["text", { a: 1 }, "v_json"],
+    ["timestamp", "1970-01-01T00:00:01Z", 1_000_000n],
+    ["timestamp", "n/a", "v_text"],
+    ["timestamp", "", "v_text"],
+    ["timestamp", "2024-01-02", "v_text"],
+    ["timestamp", 1_700_000_000, "v_bigint"],
+    ["date", "1970-01-02", 1],
+    ["date", "1970-01-02T00:00:01Z", ["timestamp", 86_401_000_000n]],
+    ["json", "x", '"x"'],
+    ["json", [1, BIG], `[1,${BIG}]`],
+    ["json", Number.NaN, "v_text"],
+  ] as const)("%s meets %s", (type, value, expected) => {
+    expect(outcome(inferred(type), value)).toEqual(expected);
+  });
+
+  it("keeps decimals of big integers exact and whole", () => {
+    const column = inferred("decimal", { precision: 38, scale: 0 });
+    expect(outcome(column, 5)).toBe(5n);
+    expect(outcome(column, 10n ** 38n - 1n)).toBe(10n ** 38n - 1n);
+    expect(outcome(column, 10n ** 38n)).toBe("v_text");
+    expect(outcome(column, 0.5)).toBe("v_double");
+    expect(outcome(column, 1e20)).toBe(10n ** 20n);
+  });
+
+  it("marks a bigint column that held a value beyond 2^53, and does not make it double then", () => {
+    const joined = join(inferred("bigint"), BIG);
+    if (!("column" in joined)) throw new Error("expected the column itself");
+    expect(joined.column.beyondDouble).toBe(true);
+    expect(outcome(joined.column, 2.5)).toBe("v_double");
+    expect(outcome(joined.column, 2n ** 63n)).toEqual(["decimal", 2n ** 63n]);
+  });
+
+  it("drops the mark when the column becomes decimal", () => {
+    const joined = join(inferred("bigint", { beyondDouble: true }), 2n ** 63n);
+    expect(joined).toEqual({ column: inferred("decimal", { precision: 38, scale: 0 }), stored: 2n ** 63n });
+  });
+
+  it("does not widen a variant column", () => {
+    expect(outcome(inferred("bigint", { variantOf: "x" }), 2.5)).toBe("v_double");
+  });
+});
+
+describe("join, declared columns", () => {
+  it.each([
+    ["bigint", "12", 12n],
+    ["bigint", "-9223372036854775808", -(2n ** 63n)],
+    ["bigint", "9223372036854775808", "v_text"],
+    ["bigint", "12.5", "v_text"],
+    ["bigint", "0x10", "v_text"],
+    ["bigint", 1.0, 1],
+    ["bigint", 2.5, "v_double"],
+    ["bigint", 2n ** 63n, "v_decimal"],
+    ["double", "1.50", 1.5],
+    ["double", "0.1", 0.1],
+    ["double", "0.10000000000000000001", "v_text"],
+    ["double", "NaN", "v_text"],
+    ["bool", "true", true],
+    ["bool", "false", false],
+    ["bool", "yes", "v_text"],
+    ["bool", 2, "v_bigint"],
+    ["text", 5, "5"],
+    ["timestamp", "2024-01-02", 1_704_153_600_000_000n],
+    ["timestamp", 1_700_000_000, 1_700_000_000_000_000n],
+    ["timestamp", 1_700_000_000_000, "v_bigint"],
+    ["date", "2024-01-02", 19_724],
+    ["date", "2024-01-02T00:00:00Z", 19_724],
+    ["date", "2024-01-02T00:00:01Z", "v_timestamp"],
+    ["time", "01:02", 3_720_000_000],
+    ["time", "x", "v_text"],
+    ["binary", "0xff00", new Uint8Array([255, 0])],
+    ["binary", "/wA=", new Uint8Array([255, 0])],
+    ["binary", "no base64!", "v_text"],
+    ["json", { a: [1] }, '{"a":[1]}'],
+  ] as const)("%s meets %s", (type, value, expected) => {
+    expect(outcome(declared(type), value as Present)).toEqual(expected);
+  });
+
+  it("puts numbers into decimals exactly or not at all", () => {
+    const money = declared("decimal", { precision: 10, scale: 2 });
+    expect(outcome(money, 12.34)).toBe(1234n);
+    expect(outcome(money, "12.30")).toBe(1230n);
+    expect(outcome(money, 12.345)).toBe("v_double");
+    expect(outcome(money, 123_456_789)).toBe("v_bigint");
+    expect(outcome(money, 2n ** 64n)).toBe("v_decimal");
+    expect(outcome(declared("decimal", { precision: 38, scale: 9 }), 0.1)).toBe(100_000_000n);
+  });
+});
+
+describe("join, all columns", () => {
+  const numbers = fc.oneof(
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }),
+  );
+  const odd = fc.constantFrom<Present>({ toString: [], valueOf: 1 }, [], [[1]], Number.NaN);
+  const value = fc.oneof(fc.string(), fc.boolean(), numbers, odd);
+  const anyColumn = fc
+    .record({
+      type: fc.constantFrom(
+        "text",
+        "bigint",
+        "double",
+        "decimal",
+        "bool",
+        "timestamp",
+        "date",
+        "time",
+        "binary",
+        "json",
+      ),
+      isDeclared: fc.boolean(),
+    })
+    .map(({ type, isDeclared }) =>
+      inferred(type as ColumnSchema["type"], {
+        ...(isDeclared ? { declared: true } : {}),
+        ...(type === "decimal" ? { precision: 20, scale: 3 } : {}),
+      }),
+    );
+
+  it.each(DATA_TYPES)("meets an object that can't be converted to a primitive, in a %s column", (type) => {
+    const value = { toString: [], valueOf: 1 };
+    const expected = type === "json" ? '{"toString":[],"valueOf":1}' : "v_json";
+    expect(outcome(inferred(type), value)).toBe(expected);
+    expect(outcome(declared(type), value)).toBe(expected);
+  });
+
+  it("finds a place for every value: the column, or a variant that takes it", () => {
+    fc.assert(
+      fc.property(anyColumn, value, (column, value) => {
+        const joined = join(column, value);
+        if ("stored" in joined) return;
+        const variant = inferred(joined.variant.type, { ...joined.variant, variantOf: "c" });
+        expect(join(variant, value)).toHaveProperty("stored");
+      }),
+    );
+  });
+
+  it("gives numbers one column type in any order, as long as all are safe integers and doubles", () => {
+    const safe = fc.oneof(
+      fc.integer(),
+      fc.maxSafeInteger(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(safe, { minLength: 1, maxLength: 8 }), (values) => {
+        expect(finalType(values)).toBe(finalType(values.toReversed()));
+        expect(finalType(values)).toBe(
+          values.every((value) => Number.isSafeInteger(value)) ? "bigint" : "double",
+        );
+      }),
+    );
+  });
+
+  it("gives integers of at most 38 digits one column type in any order", () => {
+    const integer = fc.bigInt({ min: -(10n ** 38n) + 1n, max: 10n ** 38n - 1n });
+    fc.assert(
+      fc.property(fc.array(integer, { minLength: 1, maxLength: 8 }), (values) => {
+        expect(finalType(values)).toBe(finalType(values.toReversed()));
+      }),
+    );
+  });
+
+  function finalType(values: readonly (number | bigint)[]): string {
+    let column = inferred(inferType(values[0]!)!.type, inferType(values[0]!));
+    for (const value of values) {
+      const joined = join(column, value);
+      if (!("column" in joined)) throw new Error(`${value} does not fit ${column.type}`);
+      column = joined.column;
+    }
+    return column.type;
+  }
+});
+
+describe("widens", () => {
+  it("knows the lossless changes and no others", () => {
+    expect(widens({ type: "bigint" }, { type: "double" })).toBe(true);
+    expect(widens({ type: "bigint", beyondDouble: true }, { type: "double" })).toBe(false);
+    expect(widens({ type: "bigint" }, { type: "decimal", precision: 38, scale: 0 })).toBe(true);
+    expect(widens({ type: "bigint" }, { type: "decimal", precision: 20, scale: 2 })).toBe(false);
+    expect(widens({ type: "date" }, { type: "timestamp" })).toBe(true);
+    expect(
+      widens({ type: "decimal", precision: 10, scale: 2 }, { type: "decimal", precision: 12, scale: 4 }),
+    ).toBe(true);
+    expect(
+      widens({ type: "decimal", precision: 10, scale: 2 }, { type: "decimal", precision: 10, scale: 4 }),
+    ).toBe(false);
+    expect(
+      widens({ type: "decimal", precision: 10, scale: 2 }, { type: "decimal", precision: 10, scale: 2 }),
+    ).toBe(false);
+    expect(widens({ type: "double" }, { type: "bigint" })).toBe(false);
+    expect(widens({ type: "bool" }, { type: "text" })).toBe(false);
+  });
+});

@@ -1,0 +1,124 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Destination } from "../src/model/destination.js";
+import type { AuthDefinition } from "../src/rest/authenticator.js";
+import type { PaginatorDefinition } from "../src/rest/paginator.js";
+import { type DestinationHarness, destinationLaws } from "./laws/destination.js";
+import { paginatorLaws } from "./laws/paginator.js";
+
+// The components of CONTRIBUTING.md are written to files, compiled, and run against the laws as they stand there.
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = `${root}test/contributing.tmp`;
+
+/** Code blocks whose first line names the file that they would be: `// src/rest/auth/signature.ts`. */
+function blocks(): { readonly path: string; readonly text: string }[] {
+  const markdown = readFileSync(`${root}CONTRIBUTING.md`, "utf8");
+  return [...markdown.matchAll(/```ts\n\/\/ (src\/\S+\.ts)\n([\s\S]*?)```/g)].map(([, path, text]) => ({
+    path: path!,
+    text: text!,
+  }));
+}
+
+/** The text with its relative imports as seen from the folder where it is written to. */
+function moved({ path, text }: { readonly path: string; readonly text: string }): string {
+  return text.replace(/ from "(\.[^"]+)"/g, (_, to: string) => {
+    const target = new URL(to, `file:///${path}`).pathname.slice(1);
+    return ` from "${relative(folder, root + target)}"`;
+  });
+}
+
+const components = blocks();
+const load = async (file: string): Promise<Record<string, unknown>> =>
+  (await import(`${folder}/${file}`)) as Record<string, unknown>;
+
+beforeAll(() => {
+  mkdirSync(folder, { recursive: true });
+  for (const component of components)
+    writeFileSync(`${folder}/${basename(component.path)}`, moved(component));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the components of CONTRIBUTING.md", () => {
+  it("are one of each kind", () => {
+    expect(components.map(({ path }) => path)).toEqual([
+      "src/rest/paginators/total-pages-header.ts",
+      "src/rest/auth/signature.ts",
+      "src/destinations/memory.ts",
+    ]);
+  });
+
+  it("compile", () => {
+    const project = {
+      extends: "../../tsconfig.test.json",
+      compilerOptions: { rootDir: "../.." },
+      include: ["*.ts"],
+    };
+    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(project));
+    const tsc = `${root}node_modules/typescript/bin/tsc`;
+    const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+    // Mistakes in the files that they import are found by other checks.
+    expect(stdout.split("\n").filter((line) => line.includes("contributing.tmp"))).toEqual([]);
+  });
+
+  it.each(paginatorLaws)("the paginator keeps the law: $name", async (law) => {
+    const { totalPagesHeaderPaginator } = await load("total-pages-header.ts");
+    law.check(totalPagesHeaderPaginator as PaginatorDefinition);
+  });
+
+  it("the paginator says what it misses", async () => {
+    const { totalPagesHeaderPaginator } = await load("total-pages-header.ts");
+    const definition = totalPagesHeaderPaginator as PaginatorDefinition;
+    const paginator = definition.create(
+      { header: "x-total", page_param: "page" },
+      { config: {}, parameters: {}, secrets: {} },
+    );
+    const request = paginator.first({ method: "GET", url: "https://api.example.com/calls", headers: {} });
+    const head = { status: 200, url: request.url, headers: {} };
+    expect(() => paginator.next({ request, head })).toThrow("x-total");
+  });
+
+  it("the auth method does what its examples say", async () => {
+    const { signatureAuth } = await load("signature.ts");
+    const definition = signatureAuth as AuthDefinition;
+    expect(definition.examples.length).toBeGreaterThan(0);
+    for (const { options, url, sent } of definition.examples) {
+      const request = { method: "GET", url, headers: { accept: "application/json" } };
+      const authorized = await definition.create(definition.options.parse(options)).authorize(request);
+      expect(authorized).toEqual({ ...request, ...sent, headers: { ...request.headers, ...sent.headers } });
+    }
+  });
+
+  const harness = (wrap: (whole: Destination) => Destination = (whole) => whole): DestinationHarness => ({
+    name: "memory",
+    async open() {
+      const { memory } = (await load("memory.ts")) as { memory: () => Destination & Rows };
+      const destination = memory();
+      return {
+        destination: wrap(destination),
+        rows: async (dataset, table) => destination.rows(dataset, table).map((row) => ({ ...row })),
+        dispose: async () => {},
+      };
+    },
+  });
+
+  it.each(destinationLaws)("the destination keeps the law: $name", (law) => law.check(harness()));
+
+  it("a destination that reads what it should not is found out", async () => {
+    const forgetful = (whole: Destination): Destination => ({
+      ...whole,
+      async connect(dataset, signal) {
+        const connection = await whole.connect(dataset, signal);
+        return { ...connection, state: async () => undefined };
+      },
+    });
+    const law = destinationLaws.find(({ name }) => name === "state is updated in place");
+    await expect(law?.check(harness(forgetful))).rejects.toThrow();
+  });
+});
+
+interface Rows {
+  rows(dataset: string, table: string): readonly Readonly<Record<string, unknown>>[];
+}

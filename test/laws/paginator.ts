@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import type { ZodType } from "zod";
+import type { HttpRequest } from "../../src/http/message.js";
+import type { Json } from "../../src/model/json.js";
+import type {
+  Next,
+  PageView,
+  Paginator,
+  PaginatorDefinition,
+  PaginatorExample,
+} from "../../src/rest/paginator.js";
+
+/** A sentence that holds for every paginator, and its proof on the definition's own examples. */
+export interface PaginatorLaw {
+  readonly name: string;
+  /** Throws if the law does not hold. */
+  check(definition: PaginatorDefinition): void;
+}
+
+/** What an example's first request is made from: its URL without the query, which is the paginator's to add. */
+function requestOf(example: Example): HttpRequest {
+  const [url = ""] = example.first.split("?");
+  return { method: "GET", url, headers: HEADERS };
+}
+
+const HEADERS = { accept: "application/json", "x-team": "7" };
+
+const CONTEXT = { config: { account: "ACC1" }, parameters: {}, secrets: {} };
+
+type Example = PaginatorExample<unknown>;
+type Step = Example["steps"][number];
+
+/**
+ * The laws, to be run for each paginator. Of its examples they make walks: the first request is made from a GET of the
+ * example's first URL without its query, and a step with `records: 2` has the records `{ id: 1 }` and `{ id: 2 }`.
+ *
+ * @example
+ * for (const law of paginatorLaws) test(law.name, () => law.check(myPaginator));
+ */
+export const paginatorLaws: readonly PaginatorLaw[] = [
+  {
+    name: "has at least two examples",
+    check(definition) {
+      assert.ok(
+        definition.examples.length >= 2,
+        `${definition.type} has ${definition.examples.length} examples; two are needed`,
+      );
+    },
+  },
+  {
+    name: "refuses unknown options",
+    check(definition) {
+      for (const { title, options } of definition.examples) {
+        const parsed = definition.options.safeParse({ ...(options as object), no_such_option: 1 });
+        assert.ok(!parsed.success, `${title}: the option no_such_option is accepted; use z.strictObject`);
+      }
+    },
+  },
+  {
+    name: "describes every option",
+    check(definition) {
+      const shape = (definition.options as { shape?: Record<string, ZodType> }).shape;
+      assert.ok(shape !== undefined, "options must be a z.strictObject");
+      for (const [name, option] of Object.entries(shape)) {
+        assert.ok((option.description ?? "").length > 0, `the option ${name} has no description`);
+      }
+    },
+  },
+  {
+    name: "does what its examples say",
+    check: forEachExample((definition, example) => {
+      const paginator = create(definition, example);
+      let request = paginator.first(requestOf(example));
+      assert.equal(request.url, example.first, "the first request");
+      for (const [index, step] of example.steps.entries()) {
+        const next = paginator.next(pageOf(paginator, request, step));
+        assert.deepEqual(told(next), { next: step.next, end: step.end }, `after step ${index + 1}`);
+        if ("request" in next) request = next.request;
+      }
+    }),
+  },
+  {
+    name: "ends",
+    check: forEachExample((_, { steps }) => {
+      for (const [index, { next, end }] of steps.entries()) {
+        const isLast = index === steps.length - 1;
+        assert.ok(
+          isLast ? end !== undefined && next === undefined : end === undefined,
+          `step ${index + 1}: the last one ends, and no other`,
+        );
+      }
+    }),
+  },
+  {
+    name: "says why it ends",
+    check: forEachExample((definition, example) => {
+      const last = walk(definition, example).at(-1)?.next;
+      assert.ok(last !== undefined && !("request" in last) && last.why.length > 0, "the end has no reason");
+    }),
+  },
+  {
+    name: "changes nothing that it is given",
+    check: forEachExample((definition, example) => {
+      const paginator = create(definition, example);
+      let request = paginator.first(deepFreeze(structuredClone(requestOf(example))));
+      for (const step of example.steps) {
+        const next = paginator.next(deepFreeze(pageOf(paginator, structuredClone(request), step)));
+        if ("request" in next) request = next.request;
+      }
+    }),
+  },
+  {
+    name: "gives the same for the same",
+    check: forEachExample((definition, example) => {
+      const paginator = create(definition, example);
+      assert.deepEqual(paginator.first(requestOf(example)), paginator.first(requestOf(example)));
+      for (const { page } of walk(definition, example)) {
+        const once = paginator.next(page);
+        assert.deepEqual(paginator.next(page), once, "asked twice in a row");
+      }
+      // Backwards: what it answered before must not matter.
+      for (const { page, next } of walk(definition, example).toReversed()) {
+        assert.deepEqual(paginator.next(page), next, "asked in another order");
+      }
+    }),
+  },
+  {
+    name: "is continued by another one from a request that was stored as JSON",
+    check: forEachExample((definition, example) => {
+      for (const { page, next } of walk(definition, example)) {
+        const request = JSON.parse(JSON.stringify(page.request)) as HttpRequest;
+        assert.deepEqual(create(definition, example).next({ ...page, request }), next);
+        if ("request" in next)
+          assert.deepEqual(
+            JSON.parse(JSON.stringify(next.request)),
+            next.request,
+            "the request is not plain JSON",
+          );
+      }
+    }),
+  },
+  {
+    name: "never repeats a request",
+    check: forEachExample((definition, example) => {
+      const sent = walk(definition, example).map(({ page: { request } }) =>
+        JSON.stringify([request.method, request.url, request.body]),
+      );
+      assert.equal(new Set(sent).size, sent.length, "a request is sent twice");
+    }),
+  },
+  {
+    name: "keeps method and headers",
+    check: forEachExample((definition, example) => {
+      for (const { page } of walk(definition, example)) {
+        assert.equal(page.request.method, "GET");
+        assert.deepEqual(page.request.headers, HEADERS);
+      }
+    }),
+  },
+];
+
+/** Names the example in whatever the check throws. */
+function forEachExample(
+  check: (definition: PaginatorDefinition, example: Example) => void,
+): (definition: PaginatorDefinition) => void {
+  return (definition) => {
+    for (const example of definition.examples) {
+      try {
+        check(definition, example);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new Error(`${definition.type}, example "${example.title}": ${message}`, { cause: error });
+      }
+    }
+  };
+}
+
+function create(definition: PaginatorDefinition, example: Example): Paginator {
+  return definition.create(definition.options.parse(example.options), CONTEXT);
+}
+
+/** The whole walk of an example, by a paginator that is made anew. */
+function walk(
+  definition: PaginatorDefinition,
+  example: Example,
+): { readonly page: PageView; readonly next: Next }[] {
+  const paginator = create(definition, example);
+  const pages: { page: PageView; next: Next }[] = [];
+  let request = paginator.first(requestOf(example));
+  for (const step of example.steps) {
+    const page = pageOf(paginator, request, step);
+    const next = paginator.next(page);
+    pages.push({ page, next });
+    if (!("request" in next)) break;
+    request = next.request;
+  }
+  return pages;
+}
+
+/** A paginator that needs the head alone gets the head alone. */
+function pageOf(paginator: Paginator, request: HttpRequest, step: Step): PageView {
+  const head = {
+    status: 200,
+    url: request.url,
+    headers: { "content-type": "application/json", ...step.headers },
+  };
+  if (paginator.needs === "head") return { request, head };
+  const records: Json[] = Array.from({ length: step.records ?? 0 }, (_, index) => ({ id: index + 1 }));
+  return { request, head, records, ...(step.body === undefined ? {} : { body: step.body }) };
+}
+
+function told(next: Next): { next: string | undefined; end: string | undefined } {
+  return "request" in next ? { next: next.request.url, end: undefined } : { next: undefined, end: next.end };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}
