@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const REGISTRIES = [
   { folder: "src/rest/paginators", suffix: "Paginator", list: "paginators", says: "Every paginator" },
   { folder: "src/rest/auth", suffix: "Auth", list: "auths", says: "Every auth method" },
+  { folder: "src/rest/decoders", suffix: "Decoder", list: "decoders", says: "Every response format" },
   { folder: "src/destinations", suffix: "Destination", list: "destinations", says: "Every destination" },
 ];
 const LINE_WIDTH = 110;

@@ -10,6 +10,7 @@ const dist = (path) => import(new URL(`../dist/src/${path}`, import.meta.url).hr
 
 const { paginators } = await dist("rest/paginators/index.js");
 const { auths } = await dist("rest/auth/index.js");
+const { decoders } = await dist("rest/decoders/index.js");
 const { destinations } = await dist("destinations/index.js");
 const { restApiOptions } = await dist("rest/options.js");
 const { pipelineOptions } = await dist("config/options.js");
@@ -81,6 +82,22 @@ function authSection(definition) {
   );
 }
 
+function decoderSection(definition) {
+  const examples = definition.examples.map(
+    ({ title, options: given, body, value }) =>
+      `**${title}**: \`${printed({ type: definition.type, ...given })}\` makes of \`${printed(body)}\` the value \`${printed(value)}\``,
+  );
+  const types = definition.mediaTypes.map((type) => `\`${type}\``).join(", ");
+  const hasOptions = Object.keys(definition.options.shape).length > 0;
+  return [
+    `### \`${definition.type}\``,
+    definition.summary,
+    `Chosen for the content types ${types}.`,
+    ...(hasOptions ? [options(definition.options)] : []),
+    ...examples,
+  ].join("\n\n");
+}
+
 function destinationSection(definition) {
   const schemes = definition.scheme.map((scheme) => `\`${scheme}:\``).join(", ");
   return [
@@ -96,6 +113,10 @@ const resourceObject = rest.properties.resources.items.anyOf.find((item) => item
 const endpointObject = resourceObject.properties.endpoint.anyOf
   .flatMap((item) => item.anyOf ?? [item])
   .find((item) => item.properties !== undefined);
+
+const actionObject = endpointObject.properties.response_actions.anyOf
+  .find((item) => item.items !== undefined)
+  .items.anyOf.find((item) => item.properties !== undefined);
 
 const text = [
   "# Reference",
@@ -123,6 +144,12 @@ const text = [
   ...paginators.map(paginatorSection),
   "## Authentication",
   ...auths.map(authSection),
+  "## Response formats",
+  '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type. Status 204 and an empty body are zero records in every format.',
+  ...decoders.map(decoderSection),
+  "## Response actions",
+  "Items of `endpoint.response_actions`, asked in order for every response but followed redirects; the first that fits decides. One fits if both its status and its content do. Without any, 2xx is read, `client.retry.status_codes` are retried, and every other status fails. In TypeScript an item, or its `action`, may be a function of `{ status, url, headers, text }` that returns an action, `{ action, message }`, or nothing to leave it to the next item. Where an item needs the body, the next page's request waits for it.",
+  table(["Key", "Required", "Meaning"], optionRows(actionObject)),
   "## Destinations",
   ...destinations.map(destinationSection),
   "## Error codes",

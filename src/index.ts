@@ -61,6 +61,7 @@ export { type AuthDefinition, type Authenticator, defineAuth } from "./rest/auth
 export type {
   AuthConfig,
   EndpointConfig,
+  FormatConfig,
   PaginatorConfig,
   ResourceConfig,
   RestApiConfig,
@@ -72,3 +73,4 @@ export {
   type Paginator,
   type PaginatorDefinition,
 } from "./rest/paginator.js";
+export type { JudgedResponse, ResponseActionName, ResponseFunction } from "./rest/response-actions.js";

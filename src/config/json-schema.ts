@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { auths } from "../rest/auth/index.js";
+import { decoders } from "../rest/decoders/index.js";
 import { restApiOptions } from "../rest/options.js";
 import { paginators } from "../rest/paginators/index.js";
 import { pipelineOptions } from "./options.js";
@@ -37,9 +38,10 @@ export function configJsonSchema(): Schema {
   });
   const paginator = choice("Paginator", paginators);
   const auth = choice("Authentication", auths);
+  const format = choice("Response format", decoders);
   const source = convert(restApiOptions);
   const pipeline = convert(pipelineOptions);
-  const withComponents = replaceComponents(source, { paginator, auth });
+  const withComponents = replaceComponents(source, { paginator, auth, format });
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Sluice pipeline",

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../model/error-codes.js";
 import type { Fetched } from "./fetch.js";
+import type { ResponseHead } from "./message.js";
 
 /** What is known of one failed attempt. The client decides from it whether there is another one. */
 export interface AttemptFailure {
@@ -13,6 +14,8 @@ export interface AttemptFailure {
   readonly cause?: unknown;
   /** An answer with an error status whose body has not been read. */
   readonly response?: Fetched;
+  /** The head of an answer that says how long to wait. Default: that of `response`. */
+  readonly answer?: Pick<ResponseHead, "headers">;
 }
 
 /** Thrown inside `http/` only; the client turns the last one into a `SluiceError`. */

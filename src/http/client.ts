@@ -1,4 +1,3 @@
-import { STATUS_CODES } from "node:http";
 import { SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Redactor } from "../model/secret.js";
@@ -14,6 +13,7 @@ import {
   type Timeouts,
 } from "./fetch.js";
 import { type Context, type Job, located, place, relocated, shown } from "./job.js";
+import { carryOut, type Judge, judged, statusText } from "./judge.js";
 import {
   type Exchange,
   type HttpRequest,
@@ -37,6 +37,8 @@ export interface ClientOptions {
   readonly authorize?: (request: HttpRequest) => HttpRequest | Promise<HttpRequest>;
   /** Default: `DEFAULT_RETRY`. */
   readonly retry?: RetryPolicy;
+  /** Decides on responses before their status does, redirects excepted. Default: the status decides. */
+  readonly judge?: Judge;
   /** Connections shared with other clients. Without one the client has its own, with `timeouts`. */
   readonly pool?: Pool;
   /** Only for a client with its own pool. Default: `DEFAULT_TIMEOUTS`. */
@@ -70,6 +72,8 @@ export interface HttpClient {
  * - `response/not-json`, or the decoder's own error  `decode` threw a `RetryableError` to the end
  * - `config/invalid`  a header that HTTP can't carry
  * - `run/interrupted` the signal was aborted
+ *
+ * A response that `judge` ignores is a `ResponseIgnored`.
  *
  * Statuses of the retry policy are retried for every method; broken connections, time-outs and bodies that can't be
  * decoded only for GET, HEAD and OPTIONS (RFC 9110 §9.2.1), since another method may have been carried out. The whole
@@ -160,12 +164,7 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
     const response = await sendOne(job, request, from, attempt);
     const location = response.headers["location"];
     if (!REDIRECTS.has(response.status) || location === undefined) {
-      if (response.status < 200 || response.status > 299) throw statusError(job, request.url, response);
-      return {
-        attempt,
-        head: { status: response.status, url: request.url, headers: response.headers },
-        response,
-      };
+      return accept(job, request.url, response, attempt);
     }
     response.discard();
     seen.add(fingerprint(request));
@@ -179,6 +178,16 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
       });
     }
   }
+}
+
+/** The answer, if the judge or else its status says that it is one. */
+async function accept(job: Job, url: string, fetched: Fetched, attempt: number): Promise<Answer> {
+  const { judge, maxBodyBytes } = job.context;
+  const head = { status: fetched.status, url, headers: fetched.headers };
+  const { verdict, response } = await judged(judge, head, fetched, maxBodyBytes);
+  carryOut(verdict, head, response);
+  if (head.status < 200 || head.status > 299) throw statusError(job, url, response);
+  return { attempt, head, response };
 }
 
 async function sendOne(
@@ -267,7 +276,7 @@ async function beforeRetry(job: Job, attempt: number, failure: AttemptFailure): 
   const { resource, emit, retry, redactor, runtime } = job.context;
   const isSafe = /^(GET|HEAD|OPTIONS)$/i.test(job.request.method);
   const mayRetry = failure.retry === "always" || (failure.retry === "safe" && isSafe);
-  const after = failure.response?.headers["retry-after"];
+  const after = (failure.answer ?? failure.response)?.headers["retry-after"];
   const decision = mayRetry ? retryWait(retry, attempt, after, runtime.now(), runtime.random()) : STOP;
   if (job.signal.aborted || decision.kind === "stop") throw await finalError(job, attempt, failure);
   failure.response?.discard();
@@ -359,8 +368,4 @@ async function interruptible<T>(job: Job, work: () => Promise<T>): Promise<T> {
     if (!job.signal.aborted) throw error instanceof SluiceError ? relocated(job, error) : error;
     throw located(job, "run/interrupted", `the request was stopped: ${place(job).request}`);
   }
-}
-
-function statusText(status: number): string {
-  return `${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
 }

@@ -48,6 +48,17 @@ export interface ReadResult<T> {
   readonly bytes: number;
 }
 
+/** Thrown by `send` and `read` for a response that is to be passed over: it has no records, and the walk ends with it. */
+export class ResponseIgnored extends Error {
+  override readonly name = "ResponseIgnored";
+  readonly head: ResponseHead;
+
+  constructor(head: ResponseHead) {
+    super(`a response with status ${head.status} was ignored`);
+    this.head = head;
+  }
+}
+
 /** Sends one request and resolves when the headers of a successful answer have arrived. */
 export type Send = (request: HttpRequest, signal: AbortSignal) => Promise<Exchange>;
 

@@ -108,6 +108,12 @@ export const ERROR_CODES = {
     explain:
       "The response has status 200 but a body that does not parse, for example an HTML error page or a truncated document. It was retried first.",
   },
+  "response/malformed": {
+    kind: "source",
+    title: "The body is not what its format says",
+    explain:
+      "A line or row of a JSON Lines or CSV response can't be read; the message names it. The format is endpoint.format, or follows from the content type. It was retried first.",
+  },
   "response/no-records": {
     kind: "source",
     title: "The selector finds nothing in the first page",

@@ -1,5 +1,6 @@
 import { createClient } from "../http/client.js";
 import { createPool, type Pool } from "../http/fetch.js";
+import type { Judge } from "../http/judge.js";
 import type { HttpRequest } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
 import { originOf } from "../http/url.js";
@@ -38,25 +39,29 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
       });
     }
   }
-  const retry = options.retry ?? {};
   return {
     baseUrl,
     headers: resolvePairs(options.headers ?? {}, env, ["client", "headers"], findings),
     auth: planAuth(options.auth, env, findings),
     allowedOrigins: planOrigins(options.allowed_origins ?? [], findings),
-    retry: {
-      maxRetries: retry.max_retries ?? DEFAULT_RETRY.maxRetries,
-      backoffFactor: retry.backoff_factor ?? DEFAULT_RETRY.backoffFactor,
-      statusCodes: retry.status_codes ?? DEFAULT_RETRY.statusCodes,
-      maxDelayS: retry.max_delay ?? DEFAULT_RETRY.maxDelayS,
-      respectRetryAfter: retry.respect_retry_after ?? DEFAULT_RETRY.respectRetryAfter,
-    },
+    retry: planRetry(options.retry, DEFAULT_RETRY),
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
     pool: sharePool({
       connectS: options.timeouts?.connect ?? 10,
       headersS: options.timeouts?.headers ?? 60,
       bodyS: options.timeouts?.body ?? 60,
     }),
+  };
+}
+
+/** A retry policy; what is not configured is as in `base`. */
+export function planRetry(options: ClientOptions["retry"] | null, base: RetryPolicy): RetryPolicy {
+  return {
+    maxRetries: options?.max_retries ?? base.maxRetries,
+    backoffFactor: options?.backoff_factor ?? base.backoffFactor,
+    statusCodes: options?.status_codes ?? base.statusCodes,
+    maxDelayS: options?.max_delay ?? base.maxDelayS,
+    respectRetryAfter: options?.respect_retry_after ?? base.respectRetryAfter,
   };
 }
 
@@ -88,11 +93,18 @@ function planAuth(
   return attempt(() => chosen.definition.create(chosen.options as never), path, findings);
 }
 
-/** Walks one endpoint through the shared connections; `authorize` adds the credentials when a request is sent. */
+/** What an endpoint does to its requests and responses. */
+interface Handling {
+  /** Adds the credentials when a request is sent. */
+  readonly authorize: (request: HttpRequest) => Promise<HttpRequest>;
+  readonly judge: Judge | undefined;
+}
+
+/** Walks one endpoint through the shared connections. */
 export async function* readPages(
   client: SharedClient,
   spec: WalkSpec,
-  authorize: (request: HttpRequest) => Promise<HttpRequest>,
+  { authorize, judge }: Handling,
   env: PlanEnvironment,
   from: Position | undefined,
   io: Io,
@@ -103,6 +115,7 @@ export async function* readPages(
     baseUrl: client.baseUrl,
     allowedOrigins: client.allowedOrigins,
     authorize,
+    ...(judge === undefined ? {} : { judge }),
     retry: client.retry,
     pool,
     maxBodyBytes: client.maxBodyBytes,

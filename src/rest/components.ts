@@ -15,7 +15,7 @@ interface Definition {
  * option is present is meant, else the one without `selectedBy`.
  */
 export function chooseComponent<D extends Definition>(
-  kind: "paginator" | "auth",
+  kind: "paginator" | "auth" | "format",
   definitions: readonly D[],
   configured: string | Readonly<Record<string, unknown>>,
   fallbackType: string | undefined,

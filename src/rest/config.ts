@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { auths } from "./auth/index.js";
+import type { decoders } from "./decoders/index.js";
 import type { restApiOptions } from "./options.js";
 import type { paginators } from "./paginators/index.js";
 
@@ -13,6 +14,7 @@ type Configured<Definition> = Definition extends {
 
 type KnownPaginator = (typeof paginators)[number];
 type KnownAuth = (typeof auths)[number];
+type KnownDecoder = (typeof decoders)[number];
 
 /** Any paginator: its options with a `type`, the type's name alone where no option is required, or null for the default. */
 export type PaginatorConfig = Configured<KnownPaginator> | KnownPaginator["type"] | "auto" | null;
@@ -22,12 +24,18 @@ export type AuthConfig =
   | Omit<Configured<Extract<KnownAuth, { type: "bearer" }>>, "type">
   | null;
 
+/** Any response format: its options with a `type`, the type's name alone, or null to go by the content type. */
+export type FormatConfig = Configured<KnownDecoder> | KnownDecoder["type"] | null;
+
 type Loose = z.input<typeof restApiOptions>;
 type LooseResource = Exclude<Loose["resources"][number], string>;
 type LooseEndpoint = Exclude<NonNullable<LooseResource["endpoint"]>, string>;
 
 /** How one endpoint is requested. Keys and meaning are dlt's. */
-export type EndpointConfig = Omit<LooseEndpoint, "paginator"> & { readonly paginator?: PaginatorConfig };
+export type EndpointConfig = Omit<LooseEndpoint, "paginator" | "format"> & {
+  readonly paginator?: PaginatorConfig;
+  readonly format?: FormatConfig;
+};
 /** One resource: a name alone is a path as well. */
 export type ResourceConfig = Omit<LooseResource, "endpoint"> & {
   readonly endpoint?: string | EndpointConfig | null;

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
+import { responseActions } from "./response-actions.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
 const jsonValue: z.ZodType = z.unknown();
 
 /**
- * A paginator or auth method: a type name, an object with `type`, or null for none. What the object may hold is the
+ * A paginator, auth method or format: a type name, an object with `type`, or null for none. What the object may hold is the
  * business of the component with that type; `components.ts` checks it, so that its messages speak of one component
  * instead of a union of all.
  */
@@ -28,6 +29,19 @@ const columns = z.union([
 const names = z.union([z.string().min(1), z.array(z.string().min(1))]);
 const headers = z.record(z.string(), z.string());
 
+const seconds = z.number().positive();
+const retry = z.strictObject({
+  max_retries: z.int().min(0).max(100).optional().describe("Retries after the first attempt; default 3."),
+  backoff_factor: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("Seconds before the first retry, doubled each time; default 2."),
+  status_codes: z.array(z.int().min(100).max(599)).optional().describe("Default 429, 500, 502, 503, 504."),
+  max_delay: seconds.optional().describe("Longest wait in seconds; default 300."),
+  respect_retry_after: z.boolean().optional().describe("Default true."),
+});
+
 const endpoint = z.strictObject({
   path: z
     .string()
@@ -47,7 +61,16 @@ const endpoint = z.strictObject({
     .optional()
     .describe("Query parameters. A list is sent as repeated keys, null is left out."),
   headers: headers.nullable().optional().describe("Headers of this endpoint; they win over client.headers."),
-  json: jsonValue.optional().describe("JSON body."),
+  json: jsonValue
+    .optional()
+    .describe("JSON body. Braces in it are text; a GraphQL query is written as it is."),
+  data: z
+    .union([z.string(), z.record(z.string(), jsonValue), z.array(z.tuple([z.string(), jsonValue]))])
+    .nullable()
+    .optional()
+    .describe(
+      "Body that is not JSON: an object or a list of [name, value] is sent as a form, text as it is (set its content-type in headers).",
+    ),
   data_selector: z
     .string()
     .min(1)
@@ -55,6 +78,18 @@ const endpoint = z.strictObject({
     .optional()
     .describe("Where the records are: a dotted path or JSONPath. Default: detected on the first page."),
   paginator: component.optional().describe("How to get the next page; default: client.paginator."),
+  format: component
+    .optional()
+    .describe(
+      "How the body is decoded: json, jsonl, csv, or an object with type and options. Default: by the response's content type.",
+    ),
+  response_actions: responseActions
+    .nullable()
+    .optional()
+    .describe(
+      "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
+    ),
+  retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
 });
 
 /** Keys that a resource and resource_defaults share. */
@@ -81,8 +116,6 @@ const resource = z.strictObject({
   ...resourceKeys,
 });
 
-const seconds = z.number().positive();
-
 const client = z.strictObject({
   base_url: z.string().min(1).describe("Absolute URL that all paths are joined to."),
   headers: headers.optional().describe("Headers of every request."),
@@ -92,22 +125,7 @@ const client = z.strictObject({
     .array(z.string())
     .optional()
     .describe("Other origins that links and redirects may lead to; they never get credentials."),
-  retry: z
-    .strictObject({
-      max_retries: z.int().min(0).max(100).optional().describe("Retries after the first attempt; default 3."),
-      backoff_factor: z
-        .number()
-        .min(0)
-        .optional()
-        .describe("Seconds before the first retry, doubled each time; default 2."),
-      status_codes: z
-        .array(z.int().min(100).max(599))
-        .optional()
-        .describe("Default 429, 500, 502, 503, 504."),
-      max_delay: seconds.optional().describe("Longest wait in seconds; default 300."),
-      respect_retry_after: z.boolean().optional().describe("Default true."),
-    })
-    .optional(),
+  retry: retry.optional(),
   timeouts: z
     .strictObject({
       connect: seconds.optional().describe("Seconds to connect; default 10."),

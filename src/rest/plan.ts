@@ -3,16 +3,17 @@ import type { HttpRequest } from "../http/message.js";
 import { joinUrl } from "../http/url.js";
 import type { JsonObject } from "../model/json.js";
 import type { ColumnHint, Resource, ResourceHints } from "../model/source.js";
-import { planClient, readPages, type SharedClient } from "./client.js";
+import { planClient, planRetry, readPages, type SharedClient } from "./client.js";
 import { chooseComponent } from "./components.js";
-import { jsonDecoder } from "./decoders/json.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, Findings } from "./finding.js";
+import { planFormat } from "./format.js";
 import type { ClientOptions, RestApiOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
 import { authorizer, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
+import { planJudge } from "./response-actions.js";
 import { selectByDetection, selectByPath } from "./select.js";
 import { secretsIn } from "./values.js";
 import type { WalkSpec } from "./walk.js";
@@ -64,7 +65,9 @@ function planResource(
   const variables = bindPath(endpoint.path, endpoint.params ?? {}, env, at, findings);
   const params = planParams(variables.params, env, [...at, "params"], findings);
   const headers = resolvePairs(endpoint.headers ?? {}, env, [...at, "headers"], findings);
-  const body = planBody(endpoint.json, env, [...at, "json"], findings);
+  const body = planBody(endpoint, env, at, findings);
+  const format = planFormat(endpoint.format, [...at, "format"], findings);
+  const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
   const selector = endpoint.data_selector ?? undefined;
   if (selector !== undefined) {
     attempt(() => selectByPath(selector, options.name), [...at, "data_selector"], findings);
@@ -76,8 +79,8 @@ function planResource(
     [...at, "paginator"],
     findings,
   );
-  if (paginator === undefined || variables.path === undefined || !URL.canParse(client.baseUrl))
-    return undefined;
+  if (paginator === undefined || format === undefined || variables.path === undefined) return undefined;
+  if (!URL.canParse(client.baseUrl)) return undefined;
 
   const request = firstRequest(
     endpoint.method ?? "GET",
@@ -88,16 +91,19 @@ function planResource(
       ...headers.plain,
     },
     body,
+    format.accept,
   );
   const primaryKey = options.primary_key ?? [];
   const secretHeaders = { ...client.headers.secret, ...headers.secret };
   const authorize = authorizer(client.auth, secretHeaders, params.secret);
 
+  const retry = planRetry(endpoint.retry, client.retry);
+
   const spec: WalkSpec = {
     resource: options.name,
     request,
     paginator: paginator.paginator,
-    decode: (body, head) => jsonDecoder.decode(body, head),
+    decode: format.decode,
     select: () =>
       selector === undefined ? selectByDetection(options.name) : selectByPath(selector, options.name),
     hasPrimaryKey: primaryKey.length > 0,
@@ -109,7 +115,7 @@ function planResource(
     table: options.table_name ?? options.name,
     hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey),
     fingerprint: fingerprintOf({ request, paginator: paginator.described, selector: selector ?? null }),
-    read: (from, io) => readPages(client, spec, authorize, env, from, io),
+    read: (from, io) => readPages({ ...client, retry }, spec, { authorize, judge }, env, from, io),
   };
   return { resource, selected: options.selected ?? true, request };
 }

@@ -119,20 +119,51 @@ export function resolvePairs(
   return { plain, secret };
 }
 
+/** The body of an endpoint: `json`, or `data` as in dlt (object or pairs: a form, text: as it is), but not both. */
 export function planBody(
-  json: unknown,
+  { json, data }: { readonly json?: unknown; readonly data?: unknown },
   env: PlanEnvironment,
-  path: Finding["path"],
+  at: Finding["path"],
   findings: Findings,
 ): RequestBody | undefined {
-  if (json === undefined || json === null) return undefined;
-  const value = resolveValue(json, env, path, findings);
+  const hasJson = json !== undefined && json !== null;
+  const hasData = data !== undefined && data !== null;
+  if (!hasJson && !hasData) return undefined;
+  const path = [...at, hasData ? "data" : "json"];
+  if (hasJson && hasData) {
+    return findings.add(path, "json and data can't stand side by side: a request has one body", {
+      hint: "If one of them comes from resource_defaults, set it to null here.",
+    });
+  }
+  const value = resolveValue(hasData ? data : json, env, path, findings);
   if (holdsSecret(value)) {
-    return findings.add(path, "a secret can't be part of a JSON body: bodies are stored as positions", {
+    return findings.add(path, "a secret can't be part of a body: bodies are stored as positions", {
       hint: "Send it as a header, a query parameter or through client.auth.",
     });
   }
-  return { kind: "json", value: value as Json };
+  if (!hasData) return { kind: "json", value: value as Json };
+  if (typeof value === "string") return value === "" ? undefined : { kind: "raw", text: value };
+  return formBody(value, path, findings);
+}
+
+/** A form (WHATWG URL §5): like query parameters, lists become repeated names and null is left out. */
+function formBody(value: unknown, path: Finding["path"], findings: Findings): RequestBody | undefined {
+  const fields: unknown[] = Array.isArray(value) ? value : Object.entries(value ?? {});
+  const pairs = fields.flatMap((field, index): [string, string][] => {
+    const [name, content] = field as [string, unknown];
+    return (Array.isArray(content) ? (content as unknown[]) : [content]).flatMap((item) => {
+      if (item === undefined || item === null) return [];
+      const text = scalarText(item);
+      if (text !== undefined) return [[name, text] as [string, string]];
+      const place = [...path, Array.isArray(value) ? index : name];
+      return (
+        findings.add(place, "a form field is text, a number, a boolean, or a list of these", {
+          hint: "Use json instead of data for a JSON body.",
+        }) ?? []
+      );
+    });
+  });
+  return pairs.length === 0 ? undefined : { kind: "form", pairs };
 }
 
 function holdsSecret(value: unknown): boolean {
@@ -146,6 +177,7 @@ export function firstRequest(
   params: readonly (readonly [string, string])[],
   headers: Readonly<Record<string, string>>,
   body: RequestBody | undefined,
+  accept: string,
 ): HttpRequest {
   const query = new URLSearchParams(
     params.map(([name, value]): [string, string] => [name, value]),
@@ -154,7 +186,7 @@ export function firstRequest(
   return {
     method,
     url: query === "" ? url : url + separator + query,
-    headers: { accept: "application/json", ...headers },
+    headers: { accept, ...headers },
     ...(body === undefined ? {} : { body }),
   };
 }

@@ -48,7 +48,7 @@ function pagesOf(
       resource: "rows",
       request: { method: "GET", url: `${url}/rows`, headers: {} },
       paginator,
-      decode: (body, head) => jsonDecoder.decode(body, head),
+      decode: jsonDecoder.create({}),
       select: () => selectWhole,
       hasPrimaryKey: options.hasPrimaryKey ?? false,
       credentialParams: ["key"],

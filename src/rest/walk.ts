@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Exchange, HttpRequest, ResponseHead, Send } from "../http/message.js";
+import { statusText } from "../http/judge.js";
+import {
+  type Exchange,
+  type HttpRequest,
+  type ResponseHead,
+  ResponseIgnored,
+  type Send,
+} from "../http/message.js";
 import { displayUrl, fingerprint, withoutParams } from "../http/url.js";
 import { SluiceError } from "../model/error.js";
+import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
@@ -35,6 +43,8 @@ interface Flight {
  * Reads the pages of one endpoint in order. The next request leaves as soon as it is known: with a paginator that
  * needs the head alone, before this page's body is read; otherwise before this page is handed over. At most one
  * request is under way beyond the page that the consumer has.
+ *
+ * A response that is ignored ends the walk like an empty page, with a warning; what it would have led to is unknown.
  *
  * @throws SluiceError paginator/loop when a request comes a second time, or a page repeats the one before.
  */
@@ -101,6 +111,11 @@ export async function* walk(
       flight = ahead;
       ahead = undefined;
     }
+  } catch (error) {
+    if (!(error instanceof ResponseIgnored) || flight === undefined) throw error;
+    ahead?.cancel();
+    io.emit(ignored(spec, flight.request, error.head));
+    yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown" };
   } finally {
     flight?.cancel();
     ahead?.cancel();
@@ -147,6 +162,12 @@ function repeatedRequest(spec: WalkSpec, request: HttpRequest): SluiceError {
     at: placeOf(spec, request),
     hint: "The API repeats a link or cursor. If it does so on its last page, add a stop_condition that recognises that page.",
   });
+}
+
+function ignored(spec: WalkSpec, request: HttpRequest, head: ResponseHead): Event {
+  const { request: shown } = placeOf(spec, request);
+  const message = `${statusText(head.status)} was ignored, as response_actions say: ${shown}`;
+  return { type: "warning", resource: spec.resource, code: "response/ignored", message };
 }
 
 function placeOf(spec: WalkSpec, request: HttpRequest): { resource: string; request: string } {

@@ -144,8 +144,8 @@ function numberOf(token: string): Json {
   return Number.isFinite(number) ? number : token;
 }
 
-/** Assigning `__proto__` would change the prototype instead. */
-function setOwn(object: Record<string, Json>, key: string, value: Json): void {
+/** Sets a key as data: assigning `__proto__` would change the prototype instead. */
+export function setOwn(object: Record<string, Json>, key: string, value: Json): void {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else object[key] = value;

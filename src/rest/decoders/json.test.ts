@@ -10,7 +10,7 @@ const headOf = (contentType = "application/json", status = 200): ResponseHead =>
   headers: { "content-type": contentType },
 });
 const decode = (body: string | Uint8Array, head = headOf()) =>
-  jsonDecoder.decode(typeof body === "string" ? Buffer.from(body) : body, head);
+  jsonDecoder.create({})(typeof body === "string" ? Buffer.from(body) : body, head);
 
 function errorOf(body: string | Uint8Array, head = headOf()): SluiceError {
   try {
