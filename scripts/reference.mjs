@@ -72,11 +72,21 @@ function paginatorSection(definition) {
   return [`### ${name}`, definition.summary, options(definition.options), ...examples].join("\n\n");
 }
 
+function asForm(body) {
+  if (body === undefined) return "";
+  const text = body.kind === "form" ? new URLSearchParams(body.pairs) : printed(body.value);
+  return ` with \`${text}\``;
+}
+
 function authSection(definition) {
-  const examples = definition.examples.map(
-    ({ title, options: given, url, sent }) =>
-      `**${title}**: \`${printed({ type: definition.type, ...given })}\` sends \`${url}\` with \`${printed(sent)}\``,
-  );
+  const examples = definition.examples.map(({ title, options: given, url, sent, obtains }) => {
+    const { method, url: from, body } = obtains?.request ?? {};
+    const asked =
+      obtains === undefined
+        ? ""
+        : ` asks \`${method} ${from}\`${asForm(body)}, gets \`${printed(obtains.answer)}\`, and`;
+    return `**${title}**: \`${printed({ type: definition.type, ...given })}\`${asked} sends \`${url}\` with \`${printed(sent)}\``;
+  });
   return [`### \`${definition.type}\``, definition.summary, options(definition.options), ...examples].join(
     "\n\n",
   );

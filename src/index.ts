@@ -19,7 +19,7 @@ export { readState, resetState } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
-export type { HttpRequest, ResponseHead } from "./http/message.js";
+export type { HttpRequest, ResponseHead, Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";
 export type {
   Connection,
@@ -57,7 +57,15 @@ export type {
 } from "./model/source.js";
 export type { PipelineState, Position, ResourceState } from "./model/state.js";
 export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
-export { type AuthDefinition, type Authenticator, defineAuth } from "./rest/authenticator.js";
+export {
+  type AuthDefinition,
+  type AuthExample,
+  type Authenticator,
+  type AuthIo,
+  type DefinedAuth,
+  defineAuth,
+  type OwnAuth,
+} from "./rest/authenticator.js";
 export type {
   AuthConfig,
   EndpointConfig,
@@ -66,6 +74,7 @@ export type {
   ResourceConfig,
   RestApiConfig,
 } from "./rest/config.js";
+export { credential, identifier } from "./rest/credential.js";
 export {
   definePaginator,
   type Next,
@@ -74,3 +83,4 @@ export {
   type PaginatorDefinition,
 } from "./rest/paginator.js";
 export type { JudgedResponse, ResponseActionName, ResponseFunction } from "./rest/response-actions.js";
+export { type Token, type TokenOptions, tokenAuthenticator } from "./rest/token-authenticator.js";

@@ -30,6 +30,7 @@ export {
   type SeenRequest,
   startFakeApi,
 } from "../test/fake-api/fake-api.js";
+export { type AuthLaw, authLaws } from "../test/laws/auth.js";
 export {
   batchOf,
   type DestinationHarness,

@@ -423,6 +423,77 @@ describe("retries", () => {
 });
 
 describe("statuses", () => {
+  describe("a 401 with newer credentials to be had", () => {
+    /** Sends key 1, and after each refresh the next one. */
+    const keys = () => {
+      const refused: (string | undefined)[] = [];
+      let key = 1;
+      const options: Partial<ClientOptions> = {
+        authorize: (request) => ({ ...request, headers: { ...request.headers, "x-key": String(key) } }),
+        refresh: async (sent) => {
+          refused.push(sent.headers["x-key"]);
+          key += 1;
+          return true;
+        },
+      };
+      return { options, refused };
+    };
+
+    it("is sent again once, without using up a retry", async () => {
+      const api = await fakeApi();
+      api.behave("/items", status(401), status(503), asUsual);
+      const { options, refused } = keys();
+      const { events, json } = harness(api.url, { ...options, retry: { ...DEFAULT_RETRY, maxRetries: 1 } });
+      await expect(json(get(`${api.url}/items`))).resolves.toEqual(records);
+      expect(refused).toEqual(["1"]);
+      expect(api.requests.map(({ headers }) => headers["x-key"])).toEqual(["1", "2", "2"]);
+      expect(events.filter(({ type }) => type === "retry")).toMatchObject([
+        { waitMs: 0, attempt: 1 },
+        { attempt: 1 },
+      ]);
+    });
+
+    it("asks once for each request, not for each attempt", async () => {
+      const api = await fakeApi();
+      api.behave("/items", status(401), status(503), status(401));
+      const { options, refused } = keys();
+      await expect(harness(api.url, options).json(get(`${api.url}/items`))).rejects.toMatchObject({
+        code: "auth/rejected",
+        message: expect.stringContaining("401 Unauthorized, also with renewed credentials") as string,
+      });
+      expect(refused).toEqual(["1"]);
+      expect(api.requests).toHaveLength(3);
+    });
+
+    it("ends at once when there are none, or asking for them fails", async () => {
+      const api = await fakeApi();
+      api.behave("/items", always(status(401)));
+      const none = harness(api.url, { refresh: () => Promise.resolve(false) });
+      await expect(none.json(get(`${api.url}/items`))).rejects.toMatchObject({ code: "auth/rejected" });
+      const failing = harness(api.url, {
+        refresh: () => Promise.reject(new SluiceError("http/timeout", "no answer")),
+      });
+      await expect(failing.json(get(`${api.url}/items`))).rejects.toMatchObject({ code: "http/timeout" });
+      expect(api.requests).toHaveLength(2);
+    });
+
+    it("is not asked for by another origin", async () => {
+      const [api, other] = [await fakeApi(), await fakeApi()];
+      other.behave("/items", status(401));
+      const { options, refused } = keys();
+      const { json } = harness(api.url, { ...options, allowedOrigins: [other.url] });
+      await expect(json(get(`${other.url}/items`))).rejects.toMatchObject({ code: "auth/rejected" });
+      expect(refused).toEqual([]);
+    });
+
+    it("400 is auth/rejected where it is told to be", async () => {
+      const api = await fakeApi();
+      api.behave("/items", status(400));
+      const { json } = harness(api.url, { refusals: [400] });
+      await expect(json(get(`${api.url}/items`))).rejects.toMatchObject({ code: "auth/rejected" });
+    });
+  });
+
   it.each([401, 403])("%i is auth/rejected at once", async (code) => {
     const api = await fakeApi();
     api.behave("/items", status(code));

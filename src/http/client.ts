@@ -34,7 +34,14 @@ export interface ClientOptions {
   /** Further origins that links and redirects may lead to, without credentials. Default: none. */
   readonly allowedOrigins?: readonly string[];
   /** Adds credentials; called before every send to the own origin, so that a new token is used as soon as there is one. */
-  readonly authorize?: (request: HttpRequest) => HttpRequest | Promise<HttpRequest>;
+  readonly authorize?: (request: HttpRequest, signal: AbortSignal) => HttpRequest | Promise<HttpRequest>;
+  /**
+   * Asked when the own origin answers 401, once for each request. `sent` is the refused request with its credentials.
+   * True: there are newer credentials than these, so the request is authorized and sent again.
+   */
+  readonly refresh?: (sent: HttpRequest, signal: AbortSignal) => Promise<boolean>;
+  /** The statuses that mean refused credentials, `auth/rejected`. Default: 401 and 403. */
+  readonly refusals?: readonly number[];
   /** Default: `DEFAULT_RETRY`. */
   readonly retry?: RetryPolicy;
   /** Decides on responses before their status does, redirects excepted. Default: the status decides. */
@@ -64,7 +71,7 @@ export interface HttpClient {
  * it does. `send` resolves with the headers of a 2xx answer. All its errors are `SluiceError`s with `at.resource` and
  * `at.request`:
  *
- * - `auth/rejected`   401 or 403
+ * - `auth/rejected`   401, after `refresh` was asked for newer credentials, or 403
  * - `http/status`     any other status that is not 2xx, after the retries its status allows
  * - `http/network`, `http/timeout`, `http/encoding`  no whole answer, after the retries that safe methods have
  * - `http/too-large`, `http/redirects`
@@ -97,7 +104,8 @@ export function createClient(options: ClientOptions): HttpClient {
   };
   return {
     async send(request, signal) {
-      const job = { context, request: { ...request, url: withoutUserinfo(request.url) }, signal };
+      const safe = { ...request, url: withoutUserinfo(request.url) };
+      const job: Job = { context, request: safe, signal, progress: { asked: false, renewed: false } };
       return exchangeOf(job, await interruptible(job, () => answerFrom(job, 1)));
     },
     async close() {
@@ -201,9 +209,29 @@ async function sendOne(
   if (trust === "foreign" || trust === "downgrade") throw untrusted(job, trust, request.url, from);
   // A stop that came during a wait or a body must not cost another request.
   job.signal.throwIfAborted();
-  const ready = trust === "own" ? await (authorize?.(request) ?? request) : withoutCredentials(job, request);
+  const ready =
+    trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
   emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
-  return fetchOnce(pool, ready, { "user-agent": userAgent }, job.signal);
+  const response = await fetchOnce(pool, ready, { "user-agent": userAgent }, job.signal);
+  if (response.status !== 401 || trust !== "own" || !(await renewed(job, ready, response))) return response;
+  response.discard();
+  const reason = "401 Unauthorized, and there are newer credentials";
+  emit({ type: "retry", resource, url: shown(job, request.url), reason, waitMs: 0, attempt });
+  return sendOne(job, request, from, attempt);
+}
+
+/** Asks for newer credentials than the refused ones; once for each request, whatever its attempts and redirects. */
+async function renewed(job: Job, sent: HttpRequest, refused: Fetched): Promise<boolean> {
+  const { refresh } = job.context;
+  if (refresh === undefined || job.progress.asked) return false;
+  job.progress.asked = true;
+  try {
+    job.progress.renewed = await refresh(sent, job.signal);
+    return job.progress.renewed;
+  } catch (error) {
+    refused.discard();
+    throw error;
+  }
 }
 
 /** RFC 9110 §15.4: 303 asks for GET; 301 and 302 turn POST into GET, as every browser does. */
@@ -307,12 +335,12 @@ function failureOf(error: unknown): AttemptFailure {
 }
 
 function statusError(job: Job, url: string, response: Fetched): AttemptError {
-  const isAuth = response.status === 401 || response.status === 403;
+  const isAuth = (job.context.refusals ?? [401, 403]).includes(response.status);
   const origin = originOf(url);
   const isAway = origin !== job.context.rule.own;
   return new AttemptError({
     code: isAuth ? "auth/rejected" : "http/status",
-    reason: statusText(response.status),
+    reason: `${statusText(response.status)}${job.progress.renewed && isAuth ? ", also with renewed credentials" : ""}`,
     retry: job.context.retry.statusCodes.includes(response.status) ? "always" : "never",
     hint:
       isAuth && isAway

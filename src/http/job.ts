@@ -20,6 +20,8 @@ export interface Job {
   readonly context: Context;
   readonly request: HttpRequest;
   readonly signal: AbortSignal;
+  /** Whether newer credentials were asked for after a 401, and whether there were any. */
+  readonly progress: { asked: boolean; renewed: boolean };
 }
 
 /** Where an error of this job happened. */

@@ -1,18 +1,18 @@
 import { createClient } from "../http/client.js";
 import { createPool, type Pool } from "../http/fetch.js";
 import type { Judge } from "../http/judge.js";
-import type { HttpRequest } from "../http/message.js";
+import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
 import { originOf } from "../http/url.js";
 import { Secret } from "../model/secret.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { auths } from "./auth/index.js";
-import type { Authenticator } from "./authenticator.js";
+import type { AuthDefinition, Authenticator, AuthIo } from "./authenticator.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
-import { attempt, type Findings } from "./finding.js";
-import type { ClientOptions } from "./options.js";
+import { attempt, type Finding, type Findings } from "./finding.js";
+import type { AuthOptions, ClientOptions } from "./options.js";
 import { type ResolvedPairs, resolvePairs } from "./request.js";
 import { resolveValue } from "./values.js";
 import { type WalkSpec, walk } from "./walk.js";
@@ -22,6 +22,8 @@ export interface SharedClient {
   readonly baseUrl: string;
   readonly headers: ResolvedPairs;
   readonly auth: Authenticator | undefined;
+  /** For endpoints with an auth method of their own. */
+  readonly planAuth: PlanAuth;
   readonly allowedOrigins: readonly string[];
   readonly retry: RetryPolicy;
   readonly maxBodyBytes: number;
@@ -39,10 +41,12 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
       });
     }
   }
+  const auth = authPlanner(env, findings);
   return {
     baseUrl,
     headers: resolvePairs(options.headers ?? {}, env, ["client", "headers"], findings),
-    auth: planAuth(options.auth, env, findings),
+    auth: options.auth === undefined ? undefined : auth(options.auth, ["client", "auth"]),
+    planAuth: auth,
     allowedOrigins: planOrigins(options.allowed_origins ?? [], findings),
     retry: planRetry(options.retry, DEFAULT_RETRY),
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
@@ -76,16 +80,33 @@ function planOrigins(origins: readonly string[], findings: Findings): string[] {
   });
 }
 
+/** Plans an auth method, once for each one that is configured: what has the same configuration shares its tokens. */
+export type PlanAuth = (configured: AuthOptions, path: Finding["path"]) => Authenticator | undefined;
+
+function authPlanner(env: PlanEnvironment, findings: Findings): PlanAuth {
+  const planned = new Map<AuthOptions, Authenticator | undefined>();
+  return (configured, path) => {
+    if (!planned.has(configured)) planned.set(configured, planAuth(configured, env, path, findings));
+    return planned.get(configured);
+  };
+}
+
 function planAuth(
-  configured: ClientOptions["auth"],
+  configured: AuthOptions,
   env: PlanEnvironment,
+  path: Finding["path"],
   findings: Findings,
 ): Authenticator | undefined {
-  if (configured === undefined || configured === null) return undefined;
-  const path = ["client", "auth"];
-  const resolved = resolveValue(configured, env, path, findings) as string | Record<string, unknown>;
-  // An auth object without a type is a bearer token, as in dlt.
-  const chosen = chooseComponent("auth", auths, resolved, "bearer", path, findings);
+  if (configured === null) return undefined;
+  const { definitions, type, options } = namedAuth(configured);
+  const kept = new Set(definitions.find((definition) => definition.type === type)?.expressions);
+  const resolved = Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [
+      name,
+      kept.has(name) ? value : resolveValue(value, env, [...path, name], findings),
+    ]),
+  );
+  const chosen = chooseComponent("auth", definitions, { ...resolved, type }, undefined, path, findings);
   if (chosen === undefined) return undefined;
   for (const value of Object.values(chosen.options as Record<string, unknown>)) {
     if (value instanceof Secret) env.conceal(value.reveal());
@@ -93,10 +114,30 @@ function planAuth(
   return attempt(() => chosen.definition.create(chosen.options as never), path, findings);
 }
 
+/** The type and options of a configured auth method, and the definitions that it may be one of. */
+function namedAuth(configured: string | Readonly<Record<string, unknown>>): {
+  readonly definitions: readonly AuthDefinition[];
+  readonly type: string;
+  readonly options: Readonly<Record<string, unknown>>;
+} {
+  const known = auths as readonly unknown[] as readonly AuthDefinition[];
+  if (typeof configured === "string") return { definitions: known, type: configured, options: {} };
+  // An auth object without a type is a bearer token, as in dlt.
+  const { type = "bearer", ...options } = configured as { type?: string | AuthDefinition };
+  if (typeof type === "string") return { definitions: known, type, options };
+  return { definitions: [type], type: type.type, options };
+}
+
+/** How the requests of one endpoint get their credentials when they are sent. */
+export interface Authorizer {
+  authorize(request: HttpRequest, io: AuthIo): Promise<HttpRequest>;
+  readonly refresh: Authenticator["refresh"];
+}
+
 /** What an endpoint does to its requests and responses. */
 interface Handling {
   /** Adds the credentials when a request is sent. */
-  readonly authorize: (request: HttpRequest) => Promise<HttpRequest>;
+  readonly authorizer: Authorizer;
   readonly judge: Judge | undefined;
 }
 
@@ -104,31 +145,60 @@ interface Handling {
 export async function* readPages(
   client: SharedClient,
   spec: WalkSpec,
-  { authorize, judge }: Handling,
+  { authorizer, judge }: Handling,
   env: PlanEnvironment,
   from: Position | undefined,
   io: Io,
 ): AsyncGenerator<Page, void, undefined> {
   const { pool, release } = client.pool.borrow();
-  const { send } = createClient({
-    resource: spec.resource,
-    baseUrl: client.baseUrl,
-    allowedOrigins: client.allowedOrigins,
-    authorize,
-    ...(judge === undefined ? {} : { judge }),
+  const { resource } = spec;
+  const shared = {
+    resource,
     retry: client.retry,
     pool,
-    maxBodyBytes: client.maxBodyBytes,
     userAgent: env.userAgent,
     runtime: io.runtime,
     emit: io.emit,
     redactor: env.redactor,
+  };
+  const authIo = (signal: AbortSignal): AuthIo => ({
+    baseUrl: client.baseUrl,
+    signal,
+    send: sendAlone(shared),
+    now: () => io.runtime.now(),
+    conceal: (value) => env.conceal(value),
+    warn: (code, message) => io.emit({ type: "warning", resource, code, message }),
+  });
+  const { send } = createClient({
+    ...shared,
+    baseUrl: client.baseUrl,
+    allowedOrigins: client.allowedOrigins,
+    maxBodyBytes: client.maxBodyBytes,
+    ...(judge === undefined ? {} : { judge }),
+    authorize: (request, signal) => authorizer.authorize(request, authIo(signal)),
+    ...(authorizer.refresh === undefined
+      ? {}
+      : { refresh: async (sent, signal) => authorizer.refresh?.(sent, authIo(signal)) ?? false }),
   });
   try {
     yield* walk(spec, from, send, io);
   } finally {
     await release();
   }
+}
+
+/** The answer to a token request is small. */
+const MAX_TOKEN_BYTES = 1024 * 1024;
+
+/** Sends requests of an auth method: each to its own origin, with nothing added. OAuth 2 refuses with 400, too. */
+function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">): Send {
+  return (request, signal) =>
+    createClient({
+      ...shared,
+      baseUrl: request.url,
+      maxBodyBytes: MAX_TOKEN_BYTES,
+      refusals: [400, 401, 403],
+    }).send(request, signal);
 }
 
 /** One connection pool for all resources of a client, open while any of them is being read. */

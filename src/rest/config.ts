@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { auths } from "./auth/index.js";
+import type { OwnAuth } from "./authenticator.js";
 import type { decoders } from "./decoders/index.js";
 import type { restApiOptions } from "./options.js";
 import type { paginators } from "./paginators/index.js";
@@ -18,9 +19,10 @@ type KnownDecoder = (typeof decoders)[number];
 
 /** Any paginator: its options with a `type`, the type's name alone where no option is required, or null for the default. */
 export type PaginatorConfig = Configured<KnownPaginator> | KnownPaginator["type"] | "auto" | null;
-/** Any auth method; an object without `type` is a bearer token. */
+/** Any auth method; an object without `type` is a bearer token. One's own is what `defineAuth` gives, called. */
 export type AuthConfig =
   | Configured<KnownAuth>
+  | OwnAuth
   | Omit<Configured<Extract<KnownAuth, { type: "bearer" }>>, "type">
   | null;
 
@@ -32,7 +34,8 @@ type LooseResource = Exclude<Loose["resources"][number], string>;
 type LooseEndpoint = Exclude<NonNullable<LooseResource["endpoint"]>, string>;
 
 /** How one endpoint is requested. Keys and meaning are dlt's. */
-export type EndpointConfig = Omit<LooseEndpoint, "paginator" | "format"> & {
+export type EndpointConfig = Omit<LooseEndpoint, "auth" | "paginator" | "format"> & {
+  readonly auth?: AuthConfig;
   readonly paginator?: PaginatorConfig;
   readonly format?: FormatConfig;
 };

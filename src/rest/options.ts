@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
+import type { AuthDefinition } from "./authenticator.js";
 import { responseActions } from "./response-actions.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
@@ -11,6 +12,19 @@ const jsonValue: z.ZodType = z.unknown();
  * instead of a union of all.
  */
 const component = z.union([z.string(), z.looseObject({ type: z.string().optional() })]).nullable();
+
+/** As a component; the type may also be a definition of one's own, made by `defineAuth`. */
+const auth = z
+  .union([
+    z.string(),
+    z.looseObject({ type: z.union([z.string(), z.custom<AuthDefinition>(isDefinition)]).optional() }),
+  ])
+  .nullable();
+
+function isDefinition(value: unknown): boolean {
+  const isThing = typeof value === "function" || (typeof value === "object" && value !== null);
+  return isThing && "create" in value && "options" in value;
+}
 
 const columnHint = z.strictObject({
   data_type: z.enum(DATA_TYPES).optional().describe("Type of the column; left out: inferred."),
@@ -90,6 +104,9 @@ const endpoint = z.strictObject({
       "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
     ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
+  auth: auth
+    .optional()
+    .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),
 });
 
 /** Keys that a resource and resource_defaults share. */
@@ -119,7 +136,7 @@ const resource = z.strictObject({
 const client = z.strictObject({
   base_url: z.string().min(1).describe("Absolute URL that all paths are joined to."),
   headers: headers.optional().describe("Headers of every request."),
-  auth: component.optional().describe("How requests are authorized."),
+  auth: auth.optional().describe("How requests are authorized."),
   paginator: component.optional().describe("Paginator of all endpoints that have none of their own."),
   allowed_origins: z
     .array(z.string())
@@ -155,4 +172,5 @@ export type RestApiOptions = z.output<typeof restApiOptions>;
 export type ResourceOptions = z.output<typeof resource>;
 export type EndpointOptions = z.output<typeof endpoint>;
 export type ClientOptions = z.output<typeof client>;
+export type AuthOptions = z.output<typeof auth>;
 export type ColumnsOptions = z.output<typeof columns>;

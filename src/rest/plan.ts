@@ -12,7 +12,7 @@ import { planFormat } from "./format.js";
 import type { ClientOptions, RestApiOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
-import { authorizer, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
+import { authorizerOf, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
 import { planJudge } from "./response-actions.js";
 import { selectByDetection, selectByPath } from "./select.js";
 import { secretsIn } from "./values.js";
@@ -72,6 +72,7 @@ function planResource(
   if (selector !== undefined) {
     attempt(() => selectByPath(selector, options.name), [...at, "data_selector"], findings);
   }
+  const auth = endpoint.auth === undefined ? client.auth : client.planAuth(endpoint.auth, [...at, "auth"]);
   const paginator = planPaginator(
     endpoint.paginator ?? clientOptions.paginator,
     params.plainJson,
@@ -95,7 +96,7 @@ function planResource(
   );
   const primaryKey = options.primary_key ?? [];
   const secretHeaders = { ...client.headers.secret, ...headers.secret };
-  const authorize = authorizer(client.auth, secretHeaders, params.secret);
+  const authorizer = authorizerOf(auth, secretHeaders, params.secret);
 
   const retry = planRetry(endpoint.retry, client.retry);
 
@@ -107,7 +108,7 @@ function planResource(
     select: () =>
       selector === undefined ? selectByDetection(options.name) : selectByPath(selector, options.name),
     hasPrimaryKey: primaryKey.length > 0,
-    credentialParams: [...(client.auth?.queryNames ?? []), ...Object.keys(params.secret)],
+    credentialParams: [...(auth?.queryNames ?? []), ...Object.keys(params.secret)],
     storable: (text) => env.redactor.redact(text) === text,
   };
   const resource: Resource = {
@@ -115,7 +116,7 @@ function planResource(
     table: options.table_name ?? options.name,
     hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey),
     fingerprint: fingerprintOf({ request, paginator: paginator.described, selector: selector ?? null }),
-    read: (from, io) => readPages({ ...client, retry }, spec, { authorize, judge }, env, from, io),
+    read: (from, io) => readPages({ ...client, retry }, spec, { authorizer, judge }, env, from, io),
   };
   return { resource, selected: options.selected ?? true, request };
 }

@@ -4,6 +4,7 @@ import { withParam } from "../http/url.js";
 import type { Json, JsonObject } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { Authenticator } from "./authenticator.js";
+import type { Authorizer } from "./client.js";
 import type { PlanEnvironment } from "./environment.js";
 import type { Finding, Findings } from "./finding.js";
 import { type Found, resolveValue, scalarText } from "./values.js";
@@ -192,18 +193,21 @@ export function firstRequest(
 }
 
 /** Puts auth, secret headers and secret parameters on a request; the client calls it for the own origin only. */
-export function authorizer(
+export function authorizerOf(
   auth: Authenticator | undefined,
   headers: Readonly<Record<string, Secret>>,
   params: Readonly<Record<string, Secret>>,
-): (request: HttpRequest) => Promise<HttpRequest> {
-  return async (request) => {
-    let authorized = auth === undefined ? request : await auth.authorize(request);
-    for (const [name, secret] of Object.entries(params))
-      authorized = withParam(authorized, name, secret.reveal());
-    const revealed = Object.fromEntries(
-      Object.entries(headers).map(([name, secret]) => [name, secret.reveal()]),
-    );
-    return { ...authorized, headers: { ...authorized.headers, ...revealed } };
+): Authorizer {
+  return {
+    refresh: auth?.refresh?.bind(auth),
+    async authorize(request, io) {
+      let authorized = auth === undefined ? request : await auth.authorize(request, io);
+      for (const [name, secret] of Object.entries(params))
+        authorized = withParam(authorized, name, secret.reveal());
+      const revealed = Object.fromEntries(
+        Object.entries(headers).map(([name, secret]) => [name, secret.reveal()]),
+      );
+      return { ...authorized, headers: { ...authorized.headers, ...revealed } };
+    },
   };
 }
