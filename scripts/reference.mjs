@@ -49,19 +49,20 @@ const printed = (value) =>
   JSON.stringify(value, (_, item) => (typeof item === "function" ? String(item) : item));
 
 function paginatorSection(definition) {
-  const examples = definition.examples.map(({ title, options: given, first, steps }) => {
+  const examples = definition.examples.map(({ title, options: given, body, first, firstBody, steps }) => {
+    const request = (url, sent) => `\`${url}\`${sent === undefined ? "" : ` with ${printed(sent)}`}`;
     const lines = steps.map((step) => {
       const seen = [
         ...(step.headers === undefined ? [] : [`headers ${printed(step.headers)}`]),
         ...(step.body === undefined ? [] : [`body ${printed(step.body)}`]),
         ...(step.records === undefined ? [] : [`${step.records} records`]),
       ].join(", ");
-      return `- ${seen} → ${step.next === undefined ? `end (${step.end})` : `\`${step.next}\``}`;
+      return `- ${seen} → ${step.next === undefined ? `end (${step.end})` : request(step.next, step.nextBody)}`;
     });
     return [
       `**${title}**: \`${printed({ type: definition.type, ...given })}\``,
       "",
-      `- first request \`${first}\``,
+      `- first request ${request(first, firstBody)}${body === undefined ? "" : `; the endpoint's own \`json\` is ${printed(body)}`}`,
       ...lines,
     ].join("\n");
   });

@@ -23,7 +23,7 @@ export function configJsonSchema(): Schema {
   ): Schema => ({
     description: kind,
     anyOf: [
-      { enum: [...new Set(definitions.map(({ type }) => type)), ...(kind === "Paginator" ? ["auto"] : [])] },
+      { enum: [...new Set(definitions.map(({ type }) => type))] },
       { type: "null" },
       ...definitions.map(({ type, summary, options }) => {
         const schema = convert(options);

@@ -141,6 +141,12 @@ export const ERROR_CODES = {
     title: "A value that the paginator needs is missing or unusable",
     explain: "The response lacks the total, cursor or link that the paginator's options point to.",
   },
+  "paginator/undetected": {
+    kind: "source",
+    title: "There are more pages, but how to ask for them is not clear",
+    explain:
+      "Without a configured paginator the API's paging is detected. The response says that it is not the whole, in a way that does not tell the next request; the message names what it says. Set endpoint.paginator, or single_page if it is the whole after all.",
+  },
   "expression/failed": {
     kind: "source",
     title: "An expression failed on a response",

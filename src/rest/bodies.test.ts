@@ -55,11 +55,12 @@ function mistakes(endpoint: EndpointConfig, defaults?: EndpointConfig): string {
 
 async function read(
   endpoint: EndpointConfig,
-): Promise<{ pages: (readonly Json[])[]; completeness: Completeness | undefined }> {
+): Promise<{ pages: (readonly Json[])[]; completeness: Completeness | undefined; resumable: number }> {
   const { findings, resources } = plan(endpoint);
   expect(findings).toEqual([]);
   const pages: (readonly Json[])[] = [];
   let completeness: Completeness | undefined;
+  let resumable = 0;
   const io = {
     signal: new AbortController().signal,
     emit: (event: Event) => void events.push(event),
@@ -72,8 +73,9 @@ async function read(
   for await (const page of resources[0]!.resource.read(undefined, io)) {
     pages.push(page.records.values);
     completeness = page.completeness;
+    if (page.resume !== undefined) resumable += 1;
   }
-  return { pages, completeness };
+  return { pages, completeness, resumable };
 }
 
 const warnings = () => events.filter((event) => event.type === "warning");
@@ -87,6 +89,11 @@ describe("a request's body", () => {
 
   it.each<[string, EndpointConfig, object]>([
     ["json, on GET too", { json: {} }, { method: "GET", body: "{}", type: "application/json" }],
+    [
+      "json with every digit",
+      { method: "POST", json: { id: 9007199254740993n } },
+      { method: "POST", body: '{"id":9007199254740993}', type: "application/json" },
+    ],
     ["nothing", {}, { method: "GET", body: "", type: undefined }],
     [
       "an object as a form",
@@ -138,6 +145,19 @@ describe("a request's body", () => {
   ])("is %s", async (_, endpoint, expected) => {
     await read(endpoint);
     expect(sent()).toEqual(expected);
+  });
+
+  it("with a big integer is sent for every page, and never stored with fewer digits", async () => {
+    api.route("/rows", { records: [{ id: 1 }, { id: 2 }], paging: "link-header", pageSize: 1 });
+    const { pages, resumable } = await read({
+      method: "POST",
+      json: [9007199254740993n],
+      paginator: "header_link",
+    });
+    expect(pages).toEqual([[{ id: 1 }], [{ id: 2 }]]);
+    expect(api.requests.map(({ body }) => body)).toEqual(["[9007199254740993]", "[9007199254740993]"]);
+    expect(resumable).toBe(0);
+    expect((await read({ method: "POST", json: [9], paginator: "header_link" })).resumable).toBe(1);
   });
 
   it("is one: json and data together are a mistake, wherever they come from", () => {
@@ -226,7 +246,10 @@ describe("response_actions", () => {
   const ignore404 = { status_code: 404, action: "ignore" } as const;
 
   it("ignore: an empty page ends the walk with a warning", async () => {
-    expect(await read({ response_actions: [ignore404] })).toEqual({ pages: [[]], completeness: "unknown" });
+    expect(await read({ response_actions: [ignore404] })).toMatchObject({
+      pages: [[]],
+      completeness: "unknown",
+    });
     expect(warnings()).toEqual([
       {
         type: "warning",

@@ -91,7 +91,17 @@ const endpoint = z.strictObject({
     .nullable()
     .optional()
     .describe("Where the records are: a dotted path or JSONPath. Default: detected on the first page."),
-  paginator: component.optional().describe("How to get the next page; default: client.paginator."),
+  paginator: component
+    .optional()
+    .describe("How to get the next page; default: client.paginator, else auto, which detects it."),
+  max_pages: z
+    .int()
+    .positive()
+    .nullable()
+    .optional()
+    .describe(
+      "Pages after which the walk ends, whatever its paginator says; what was there beyond is unknown. Default: no such end.",
+    ),
   format: component
     .optional()
     .describe(

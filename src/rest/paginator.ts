@@ -11,11 +11,19 @@ export interface PageView {
   readonly body?: Json;
   /** The records that the selector found, before any filter. Absent like `body`. */
   readonly records?: readonly Json[];
+  /** What `next` gave along with this page's request; absent on the first page. */
+  readonly memo?: JsonObject;
 }
 
 /** The next request, or the end and how sure it is. */
 export type Next =
-  | { readonly request: HttpRequest }
+  | {
+      readonly request: HttpRequest;
+      /** What the following step must know and can't read from its request. It is stored with the request. */
+      readonly memo?: JsonObject;
+      /** The page in hand has only records of the page before it: they are not handed over a second time. */
+      readonly repeats?: true;
+    }
   | {
       readonly end: Completeness;
       /** Why, in a few words: "no next link", "total of 250 reached". Shown by `preview`. */
@@ -24,9 +32,11 @@ export type Next =
 
 /**
  * Two pure functions. There is no hidden state: the request is the position, so the next request is also the
- * checkpoint, and a paginator made anew continues where another one stopped.
+ * checkpoint, and a paginator made anew continues where another one stopped. What can't be seen in a request (`auto`
+ * must know what it detected) goes into the `memo` beside it, and is stored with it.
  *
- * `first` is called once per walk, and not when a walk is resumed. `next` is called once per page.
+ * `first` is called once per walk, and not when a walk is resumed. It is also called at plan time, where what it throws
+ * is a mistake in the configuration. `next` is called once per page.
  */
 export interface Paginator {
   /** `head`: the next request is known before the body is read, and leaves at once. */
@@ -68,6 +78,9 @@ export interface PaginatorDefinition<Options extends ZodType = ZodType, Type ext
 export interface PaginatorExample<Options> {
   readonly title: string;
   readonly options: Options;
+  /** JSON body that the endpoint is configured with, and the body of the first request. Default: none. */
+  readonly body?: Json;
+  readonly firstBody?: Json;
   /** First request's URL, and after each response the next request's URL; `end` instead of it at the end. */
   readonly first: string;
   readonly steps: readonly {
@@ -76,6 +89,8 @@ export interface PaginatorExample<Options> {
     /** Number of records on the page; the selector's work is not part of the example. */
     readonly records?: number;
     readonly next?: string;
+    /** The next request's JSON body. Default: none. */
+    readonly nextBody?: Json;
     readonly end?: Completeness;
   }[];
 }

@@ -94,6 +94,8 @@ function planResource(
     body,
     format.accept,
   );
+  // A place that the request does not have (such as one in a form body) is a mistake that shows here.
+  attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings);
   const primaryKey = options.primary_key ?? [];
   const secretHeaders = { ...client.headers.secret, ...headers.secret };
   const authorizer = authorizerOf(auth, secretHeaders, params.secret);
@@ -104,6 +106,7 @@ function planResource(
     resource: options.name,
     request,
     paginator: paginator.paginator,
+    maxPages: endpoint.max_pages ?? undefined,
     decode: format.decode,
     select: () =>
       selector === undefined ? selectByDetection(options.name) : selectByPath(selector, options.name),
@@ -121,9 +124,7 @@ function planResource(
   return { resource, selected: options.selected ?? true, request };
 }
 
-/** Without a configured paginator, a `next` link in the headers is followed; nothing else is guessed. */
-const DEFAULT_PAGINATOR = "header_link";
-
+/** Nothing and `auto` are the same: the paginator is detected. */
 function planPaginator(
   configured: ClientOptions["paginator"],
   parameters: JsonObject,
@@ -131,15 +132,7 @@ function planPaginator(
   path: Finding["path"],
   findings: Findings,
 ): { paginator: Paginator; described: unknown } | undefined {
-  const guessed = configured === undefined || configured === null || configured === "auto";
-  const chosen = chooseComponent(
-    "paginator",
-    paginators,
-    guessed ? DEFAULT_PAGINATOR : configured,
-    undefined,
-    path,
-    findings,
-  );
+  const chosen = chooseComponent("paginator", paginators, configured ?? "auto", undefined, path, findings);
   if (chosen === undefined) return undefined;
   const context = {
     config: env.variables,
@@ -148,21 +141,7 @@ function planPaginator(
   };
   const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
   if (paginator === undefined) return undefined;
-  return {
-    paginator: guessed ? unsure(paginator) : paginator,
-    described: { type: chosen.definition.type, options: chosen.options },
-  };
-}
-
-/** A guessed paginator can't prove that there was nothing more. */
-function unsure(paginator: Paginator): Paginator {
-  return {
-    ...paginator,
-    next(page) {
-      const next = paginator.next(page);
-      return "request" in next ? next : { ...next, end: "unknown" };
-    },
-  };
+  return { paginator, described: { type: chosen.definition.type, options: chosen.options } };
 }
 
 function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): ResourceHints {
@@ -185,7 +164,7 @@ function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): Reso
 
 function fingerprintOf(value: unknown): string {
   const text = JSON.stringify(value, (_, item: unknown) =>
-    typeof item === "function" ? String(item) : item,
+    typeof item === "function" || typeof item === "bigint" ? String(item) : item,
   );
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }

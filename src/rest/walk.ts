@@ -22,6 +22,8 @@ export interface WalkSpec {
   /** Without the paginator's own parameters and without credentials. */
   readonly request: HttpRequest;
   readonly paginator: Paginator;
+  /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
+  readonly maxPages?: number | undefined;
   readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
   /** A new selection for each walk: detection remembers the place it found. */
   readonly select: () => Select;
@@ -32,9 +34,15 @@ export interface WalkSpec {
   readonly storable: (text: string) => boolean;
 }
 
-/** A request on its way. It may be dropped when the page before it turns out to lead elsewhere. */
-interface Flight {
+/** Where a walk stands: what to ask for next, what its paginator must know for it, and how many pages came before. */
+interface Place {
   readonly request: HttpRequest;
+  readonly memo?: JsonObject | undefined;
+  readonly pages: number;
+}
+
+/** A request on its way. It may be dropped when the page before it turns out to lead elsewhere. */
+interface Flight extends Place {
   readonly exchange: Promise<Exchange>;
   cancel(): void;
 }
@@ -56,37 +64,38 @@ export async function* walk(
 ): AsyncGenerator<Page, void, undefined> {
   const select = spec.select();
   const sent = new Set<string>();
-  const start = (request: HttpRequest): Flight => {
-    sent.add(fingerprint(request));
+  const start = (place: Place): Flight => {
+    sent.add(fingerprint(place.request));
     const abort = new AbortController();
-    const exchange = send(request, AbortSignal.any([io.signal, abort.signal]));
+    const exchange = send(place.request, AbortSignal.any([io.signal, abort.signal]));
     // The failure is told when the walk gets there; until then it must not count as unhandled.
     exchange.catch(() => {});
-    return { request, exchange, cancel: () => cancelFlight(exchange, abort) };
+    return { ...place, exchange, cancel: () => cancelFlight(exchange, abort) };
   };
 
   let flight: Flight | undefined = start(
-    from === undefined ? spec.paginator.first(spec.request) : requestOf(from),
+    from === undefined ? { request: spec.paginator.first(spec.request), pages: 0 } : placeFrom(from),
   );
   let firstPage = from === undefined;
   let before: readonly Json[] | undefined;
   let ahead: Flight | undefined;
   try {
     while (flight !== undefined) {
-      const { request } = flight;
+      const at: Place = flight;
+      const pages = at.pages + 1;
       const exchange: Exchange = await flight.exchange;
       let next: Next | undefined;
       if (spec.paginator.needs === "head") {
-        next = nextOf(spec, request, exchange.head);
-        if (isNew(next, sent)) ahead = start(next.request);
+        next = nextOf(spec, at, exchange.head);
+        if (isNew(next, sent)) ahead = start({ ...next, pages });
       }
       const firstHead = exchange.head;
       const { head, value: body, bytes } = await exchange.read(spec.decode);
       const records = select(body, firstPage);
       if (next === undefined) {
-        next = nextOf(spec, request, head, { ...(body === undefined ? {} : { body }), records });
+        next = nextOf(spec, at, head, { ...(body === undefined ? {} : { body }), records });
       } else if (head !== firstHead) {
-        next = nextOf(spec, request, head);
+        next = nextOf(spec, at, head);
         if (
           ahead !== undefined &&
           !("request" in next && fingerprint(next.request) === fingerprint(ahead.request))
@@ -96,16 +105,21 @@ export async function* walk(
           ahead = undefined;
         }
       }
-      refuseRepeatedPage(spec, request, records, before);
+      const repeats = "request" in next && next.repeats === true;
+      if (!repeats) refuseRepeatedPage(spec, at.request, records, before);
       const loops = "request" in next && ahead === undefined && sent.has(fingerprint(next.request));
-      if ("request" in next && !loops) ahead ??= start(next.request);
+      if ("request" in next && !loops) ahead ??= start({ ...next, pages });
 
       yield {
-        records: { kind: "objects", values: records },
+        records: { kind: "objects", values: repeats ? [] : records },
         bytes,
-        ...("request" in next ? (loops ? {} : resumeAt(spec, next.request)) : { completeness: next.end }),
+        ...("request" in next
+          ? loops
+            ? {}
+            : resumeAt(spec, { ...next, pages })
+          : { completeness: next.end }),
       };
-      if (loops) throw repeatedRequest(spec, "request" in next ? next.request : request);
+      if (loops) throw repeatedRequest(spec, "request" in next ? next.request : at.request);
       before = records;
       firstPage = false;
       flight = ahead;
@@ -122,20 +136,25 @@ export async function* walk(
   }
 }
 
-function isNew(next: Next, sent: ReadonlySet<string>): next is { request: HttpRequest } {
+function isNew(next: Next, sent: ReadonlySet<string>): next is Extract<Next, { request: HttpRequest }> {
   return "request" in next && !sent.has(fingerprint(next.request));
 }
 
 function nextOf(
   spec: WalkSpec,
-  request: HttpRequest,
+  { request, memo, pages }: Place,
   head: ResponseHead,
   content: { body?: Json; records?: readonly Json[] } = {},
 ): Next {
   try {
-    const next = spec.paginator.next({ request, head, ...content });
+    const next = spec.paginator.next({ request, head, ...(memo === undefined ? {} : { memo }), ...content });
     if (!("request" in next)) return next;
-    return { request: { ...next.request, url: withoutParams(next.request.url, spec.credentialParams) } };
+    if (spec.maxPages !== undefined && pages + 1 >= spec.maxPages)
+      return { end: "unknown", why: `max_pages of ${spec.maxPages} reached` };
+    return {
+      ...next,
+      request: { ...next.request, url: withoutParams(next.request.url, spec.credentialParams) },
+    };
   } catch (error) {
     throw error instanceof SluiceError ? error.located(placeOf(spec, request)) : error;
   }
@@ -174,14 +193,21 @@ function placeOf(spec: WalkSpec, request: HttpRequest): { resource: string; requ
   return { resource: spec.resource, request: `${request.method} ${displayUrl(request.url)}` };
 }
 
-function resumeAt(spec: WalkSpec, request: HttpRequest): { resume?: Position } {
-  return spec.storable(JSON.stringify(request))
-    ? { resume: { request: request as unknown as JsonObject } }
-    : {};
+function resumeAt(spec: WalkSpec, { request, memo, pages }: Place): { resume?: Position } {
+  // A stored position is read back by JSON.parse, which would round it.
+  if (holdsBigint(request.body)) return {};
+  const position = { request, pages, ...(memo === undefined ? {} : { memo }) } as unknown as JsonObject;
+  return spec.storable(JSON.stringify(position)) ? { resume: position } : {};
 }
 
-function requestOf(position: Position): HttpRequest {
-  return position["request"] as unknown as HttpRequest;
+function holdsBigint(value: unknown): boolean {
+  if (typeof value === "bigint") return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsBigint);
+}
+
+function placeFrom(position: Position): Place {
+  const { request, memo, pages = 0 } = position as unknown as Partial<Place> & { request: HttpRequest };
+  return { request, memo, pages };
 }
 
 /** Stops a request that nobody waits for any more, whatever state it is in. */

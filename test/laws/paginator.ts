@@ -20,7 +20,11 @@ export interface PaginatorLaw {
 /** What an example's first request is made from: its URL without the query, which is the paginator's to add. */
 function requestOf(example: Example): HttpRequest {
   const [url = ""] = example.first.split("?");
-  return { method: "GET", url, headers: HEADERS };
+  return { method: "GET", url, headers: HEADERS, ...bodyOf(example.body) };
+}
+
+function bodyOf(value: Json | undefined): Pick<HttpRequest, "body"> {
+  return value === undefined ? {} : { body: { kind: "json", value } };
 }
 
 const HEADERS = { accept: "application/json", "x-team": "7" };
@@ -29,6 +33,8 @@ const CONTEXT = { config: { account: "ACC1" }, parameters: {}, secrets: {} };
 
 type Example = PaginatorExample<unknown>;
 type Step = Example["steps"][number];
+/** A place in a walk. */
+type At = Pick<PageView, "request" | "memo">;
 
 /**
  * The laws, to be run for each paginator. Of its examples they make walks: the first request is made from a GET of the
@@ -70,12 +76,15 @@ export const paginatorLaws: readonly PaginatorLaw[] = [
     name: "does what its examples say",
     check: forEachExample((definition, example) => {
       const paginator = create(definition, example);
-      let request = paginator.first(requestOf(example));
-      assert.equal(request.url, example.first, "the first request");
+      const first = paginator.first(requestOf(example));
+      assert.equal(first.url, example.first, "the first request");
+      assert.deepEqual(first.body, bodyOf(example.firstBody).body, "the first request's body");
+      let at: At = { request: first };
       for (const [index, step] of example.steps.entries()) {
-        const next = paginator.next(pageOf(paginator, request, step));
-        assert.deepEqual(told(next), { next: step.next, end: step.end }, `after step ${index + 1}`);
-        if ("request" in next) request = next.request;
+        const next = paginator.next(pageOf(paginator, at, step));
+        const wanted = { next: step.next, body: bodyOf(step.nextBody).body, end: step.end };
+        assert.deepEqual(told(next), wanted, `after step ${index + 1}`);
+        if ("request" in next) at = next;
       }
     }),
   },
@@ -102,10 +111,10 @@ export const paginatorLaws: readonly PaginatorLaw[] = [
     name: "changes nothing that it is given",
     check: forEachExample((definition, example) => {
       const paginator = create(definition, example);
-      let request = paginator.first(deepFreeze(structuredClone(requestOf(example))));
+      let at: At = { request: paginator.first(deepFreeze(structuredClone(requestOf(example)))) };
       for (const step of example.steps) {
-        const next = paginator.next(deepFreeze(pageOf(paginator, structuredClone(request), step)));
-        if ("request" in next) request = next.request;
+        const next = paginator.next(deepFreeze(pageOf(paginator, structuredClone(at), step)));
+        if ("request" in next) at = next;
       }
     }),
   },
@@ -128,14 +137,10 @@ export const paginatorLaws: readonly PaginatorLaw[] = [
     name: "is continued by another one from a request that was stored as JSON",
     check: forEachExample((definition, example) => {
       for (const { page, next } of walk(definition, example)) {
-        const request = JSON.parse(JSON.stringify(page.request)) as HttpRequest;
-        assert.deepEqual(create(definition, example).next({ ...page, request }), next);
-        if ("request" in next)
-          assert.deepEqual(
-            JSON.parse(JSON.stringify(next.request)),
-            next.request,
-            "the request is not plain JSON",
-          );
+        const { request, memo } = page;
+        const stored = JSON.parse(JSON.stringify({ request, ...(memo === undefined ? {} : { memo }) })) as At;
+        assert.deepEqual(create(definition, example).next({ ...page, ...stored }), next);
+        assert.deepEqual(JSON.parse(JSON.stringify(next)), next, "the request is not plain JSON");
       }
     }),
   },
@@ -186,31 +191,35 @@ function walk(
 ): { readonly page: PageView; readonly next: Next }[] {
   const paginator = create(definition, example);
   const pages: { page: PageView; next: Next }[] = [];
-  let request = paginator.first(requestOf(example));
+  let at: At = { request: paginator.first(requestOf(example)) };
   for (const step of example.steps) {
-    const page = pageOf(paginator, request, step);
+    const page = pageOf(paginator, at, step);
     const next = paginator.next(page);
     pages.push({ page, next });
     if (!("request" in next)) break;
-    request = next.request;
+    at = next;
   }
   return pages;
 }
 
 /** A paginator that needs the head alone gets the head alone. */
-function pageOf(paginator: Paginator, request: HttpRequest, step: Step): PageView {
+function pageOf(paginator: Paginator, at: At, step: Step): PageView {
+  const { request } = at;
+  const memo = at.memo === undefined ? {} : { memo: at.memo };
   const head = {
     status: 200,
     url: request.url,
     headers: { "content-type": "application/json", ...step.headers },
   };
-  if (paginator.needs === "head") return { request, head };
+  if (paginator.needs === "head") return { request, head, ...memo };
   const records: Json[] = Array.from({ length: step.records ?? 0 }, (_, index) => ({ id: index + 1 }));
-  return { request, head, records, ...(step.body === undefined ? {} : { body: step.body }) };
+  return { request, head, ...memo, records, ...(step.body === undefined ? {} : { body: step.body }) };
 }
 
-function told(next: Next): { next: string | undefined; end: string | undefined } {
-  return "request" in next ? { next: next.request.url, end: undefined } : { next: undefined, end: next.end };
+function told(next: Next): { next: string | undefined; body: unknown; end: string | undefined } {
+  return "request" in next
+    ? { next: next.request.url, body: next.request.body, end: undefined }
+    : { next: undefined, body: undefined, end: next.end };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -3,12 +3,12 @@ import { isTemplate, parseTemplate, type Template } from "../../expression/templ
 import { isTruthy } from "../../expression/truth.js";
 import { type Links, parseLinkHeader } from "../../http/link-header.js";
 import type { ResponseHead } from "../../http/message.js";
-import { withParam } from "../../http/url.js";
 import { SluiceError } from "../../model/error.js";
 import type { Json, JsonObject } from "../../model/json.js";
 import { definePaginator, type PageView, type PaginatorContext } from "../paginator.js";
-import { pageSizeOptions, withPageSize } from "./page-size.js";
+import { pageSizeOf, pageSizeOptions } from "./page-size.js";
 import { cursorText, followLink, isNothing } from "./page-value.js";
+import { bodyPathOption, type Place, placeOf } from "./place.js";
 
 /** What `cursor_value` and `stop_condition` may look at when they are functions. */
 export interface CursorContext {
@@ -62,8 +62,12 @@ export const cursorExpressionPaginator = definePaginator({
     cursor_param: z
       .string()
       .min(1)
+      .nullable()
       .optional()
-      .describe("Query parameter that carries the cursor. Needed unless the cursor is a link."),
+      .describe(
+        "Query parameter that carries the cursor. It or cursor_body_path is needed unless the cursor is a link.",
+      ),
+    cursor_body_path: bodyPathOption("the cursor"),
     ...pageSizeOptions,
   }),
   create(options, context) {
@@ -72,10 +76,12 @@ export const cursorExpressionPaginator = definePaginator({
       options.stop_condition === undefined
         ? undefined
         : readerOf("stop_condition", options.stop_condition, context);
+    const withPageSize = pageSizeOf(options);
+    const place = placeOrLink(options);
     const headOnly = cursorValue.headOnly && (stopCondition?.headOnly ?? true);
     return {
       needs: headOnly ? "head" : "body",
-      first: (request) => withPageSize(request, options),
+      first: (request) => withPageSize(place?.check(request) ?? request),
       next(page) {
         if (stopCondition !== undefined && isTruthy(stopCondition.read(page))) {
           return { end: "proved", why: "stop_condition is true" };
@@ -83,8 +89,7 @@ export const cursorExpressionPaginator = definePaginator({
         const cursor = cursorValue.read(page);
         if (isNothing(cursor)) return endWithoutCursor(cursor, stopCondition !== undefined);
         const text = cursorText(cursor, "cursor_value");
-        if (options.cursor_param !== undefined)
-          return { request: withParam(page.request, options.cursor_param, text) };
+        if (place !== undefined) return { request: place.set(page.request, text) };
         if (isLink(text)) return followLink(page, text);
         throw new SluiceError(
           "paginator/value",
@@ -157,8 +162,34 @@ export const cursorExpressionPaginator = definePaginator({
         { body: { next_page: "" }, records: 2, end: "proved" },
       ],
     },
+    {
+      title: "the last record's id in the body",
+      options: { cursor_value: "{{ last_record.id }}", cursor_body_path: "/filter/id.after" },
+      body: { filter: { kind: "call" } },
+      first: "https://api.example.com/items",
+      firstBody: { filter: { kind: "call" } },
+      steps: [
+        {
+          body: [],
+          records: 2,
+          next: "https://api.example.com/items",
+          nextBody: { filter: { kind: "call", "id.after": "2" } },
+        },
+        { body: [], records: 0, end: "likely" },
+      ],
+    },
   ],
 });
+
+/** Where the cursor goes; undefined when it is a link, which is followed. */
+function placeOrLink(options: {
+  readonly cursor_param?: string | null | undefined;
+  readonly cursor_body_path?: string | null | undefined;
+}): Place | undefined {
+  const { cursor_param: param, cursor_body_path: bodyPath } = options;
+  if ((param ?? bodyPath) === undefined || (param ?? bodyPath) === null) return undefined;
+  return placeOf(["cursor_param", "cursor_body_path"], param, bodyPath, "cursor");
+}
 
 /** An option, ready to be read on a page. */
 interface Reader {

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { parsePath } from "../../expression/path.js";
-import { withParam } from "../../http/url.js";
 import { definePaginator } from "../paginator.js";
-import { pageSizeOptions, withPageSize } from "./page-size.js";
+import { pageSizeOf, pageSizeOptions } from "./page-size.js";
 import { cursorText, flagAt, isNothing, valueAt } from "./page-value.js";
+import { bodyPathOption, placeOf } from "./place.js";
 
 /**
- * Sends a token of the body back as a query parameter, as dlt's `cursor`. Ends without a token, when `has_more_path`
+ * Sends a token of the body back, as dlt's `cursor`, in a query parameter or in the JSON body. Ends without a token, when `has_more_path`
  * is false, or after an empty page if asked to; whichever comes first. Beyond dlt: the number 0 is a token, and a flag
  * that promises more without giving a token ends the walk as `short` instead of asking for page one for ever.
  */
@@ -19,7 +19,13 @@ export const cursorPaginator = definePaginator({
       .min(1)
       .default("cursors.next")
       .describe("Where the body holds the next token: a dotted path or JSONPath."),
-    cursor_param: z.string().min(1).default("cursor").describe("Query parameter that carries the token."),
+    cursor_param: z
+      .string()
+      .min(1)
+      .nullable()
+      .optional()
+      .describe('Query parameter that carries the token. Default "cursor", or cursor_body_path.'),
+    cursor_body_path: bodyPathOption("the token"),
     initial_cursor: z
       .union([z.string(), z.number()])
       .optional()
@@ -36,12 +42,19 @@ export const cursorPaginator = definePaginator({
   create(options) {
     const path = parsePath(options.cursor_path);
     const hasMorePath = options.has_more_path ? parsePath(options.has_more_path) : undefined;
-    const { cursor_param: param, initial_cursor: initial, stop_after_empty_page: stopAfterEmpty } = options;
+    const place = placeOf(
+      ["cursor_param", "cursor_body_path"],
+      options.cursor_param,
+      options.cursor_body_path,
+      "cursor",
+    );
+    const withPageSize = pageSizeOf(options);
+    const { initial_cursor: initial, stop_after_empty_page: stopAfterEmpty } = options;
     return {
       needs: "body",
       first(request) {
-        const sized = withPageSize(request, options);
-        return initial === undefined ? sized : withParam(sized, param, initial);
+        const sized = withPageSize(place.check(request));
+        return initial === undefined ? sized : place.set(sized, initial);
       },
       next(page) {
         const hasMore = flagAt(page, hasMorePath);
@@ -55,7 +68,9 @@ export const cursorPaginator = definePaginator({
           return { end: "proved", why: `${path.source} is empty` };
         }
         if (stopAfterEmpty && page.records?.length === 0) return { end: "likely", why: "empty page" };
-        return { request: withParam(page.request, param, cursorText(cursor, "cursor_path")) };
+        // A number stays a number where the body can hold it; one that is too long for that goes as text.
+        const value = typeof cursor === "number" ? cursor : cursorText(cursor, "cursor_path");
+        return { request: place.set(page.request, value) };
       },
     };
   },
@@ -88,6 +103,27 @@ export const cursorPaginator = definePaginator({
       options: { stop_after_empty_page: true },
       first: "https://api.example.com/items",
       steps: [{ body: { cursors: { next: "c2" } }, records: 0, end: "likely" }],
+    },
+    {
+      title: "a token in the JSON body, whose other keys stay",
+      options: {
+        cursor_path: "next",
+        cursor_body_path: "page.after",
+        limit: 2,
+        limit_body_path: "page.size",
+      },
+      body: { q: "x", page: { sort: "id" } },
+      first: "https://api.example.com/items",
+      firstBody: { q: "x", page: { sort: "id", size: 2 } },
+      steps: [
+        {
+          body: { next: "c2" },
+          records: 2,
+          next: "https://api.example.com/items",
+          nextBody: { q: "x", page: { sort: "id", size: 2, after: "c2" } },
+        },
+        { body: { next: null }, records: 1, end: "proved" },
+      ],
     },
     {
       title: "more is promised, but there is no token",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseLinkHeader } from "../../http/link-header.js";
 import { definePaginator } from "../paginator.js";
-import { pageSizeOptions, withPageSize } from "./page-size.js";
+import { pageSizeOf, pageSizeOptions } from "./page-size.js";
 import { followLink } from "./page-value.js";
 
 /** Follows the `next` link of the `Link` header (RFC 8288), as dlt's `header_link`. It ends where there is none. */
@@ -13,10 +13,11 @@ export const headerLinkPaginator = definePaginator({
     ...pageSizeOptions,
   }),
   create(options) {
+    const withPageSize = pageSizeOf(options);
     const rel = options.links_next_key.toLowerCase();
     return {
       needs: "head",
-      first: (request) => withPageSize(request, options),
+      first: withPageSize,
       next(page) {
         const link = parseLinkHeader(page.head.headers["link"], page.head.url)[rel];
         return link === undefined ? { end: "proved", why: `no ${rel} link` } : followLink(page, link.url);

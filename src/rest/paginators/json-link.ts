@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parsePath } from "../../expression/path.js";
 import { SluiceError } from "../../model/error.js";
 import { definePaginator } from "../paginator.js";
-import { pageSizeOptions, withPageSize } from "./page-size.js";
+import { pageSizeOf, pageSizeOptions } from "./page-size.js";
 import { followLink, isNothing, valueAt } from "./page-value.js";
 
 /**
@@ -21,10 +21,11 @@ export const jsonLinkPaginator = definePaginator({
     ...pageSizeOptions,
   }),
   create(options) {
+    const withPageSize = pageSizeOf(options);
     const path = parsePath(options.next_url_path);
     return {
       needs: "body",
-      first: (request) => withPageSize(request, options),
+      first: withPageSize,
       next(page) {
         const link = valueAt(page, path);
         // A path that leads nowhere may be a mistake in the configuration, so it proves nothing.

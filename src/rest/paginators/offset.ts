@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { withParam } from "../../http/url.js";
 import { definePaginator } from "../paginator.js";
+import { pageSizeOf, pageSizePlaceOptions } from "./page-size.js";
+import { bodyPathOption, placeOf } from "./place.js";
 import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
 
 /**
@@ -14,13 +15,14 @@ export const offsetPaginator = definePaginator({
   options: z.strictObject({
     limit: z.int().positive().describe("Records a page."),
     offset: z.int().min(0).default(0).describe("First offset to ask for."),
-    offset_param: z.string().min(1).default("offset").describe("Query parameter that carries the offset."),
-    limit_param: z
+    offset_param: z
       .string()
       .min(1)
       .nullable()
-      .default("limit")
-      .describe("Query parameter that carries the page size; null: it is not sent."),
+      .optional()
+      .describe('Query parameter that carries the offset. Default "offset", or offset_body_path.'),
+    offset_body_path: bodyPathOption("the offset"),
+    ...pageSizePlaceOptions,
     total_path: z
       .string()
       .min(1)
@@ -36,22 +38,26 @@ export const offsetPaginator = definePaginator({
     ...rangeOptions,
   }),
   create(options) {
-    const { limit, offset_param: param, limit_param: limitParam } = options;
+    const { limit } = options;
+    const place = placeOf(
+      ["offset_param", "offset_body_path"],
+      options.offset_param,
+      options.offset_body_path,
+      "offset",
+    );
+    const withPageSize = pageSizeOf(options);
     const rules = rangeRules(options, options.maximum_offset);
     return {
       needs: "body",
-      first(request) {
-        const placed = withParam(request, param, options.offset);
-        return limitParam === null ? placed : withParam(placed, limitParam, limit);
-      },
+      first: (request) => withPageSize(place.set(request, options.offset)),
       next(page) {
-        const current = positionOf(page, param, options.offset);
+        const current = positionOf(page, place, options.offset);
         const received = page.records?.length ?? 0;
         const step = received > 0 && received < limit ? received : limit;
         const after = received === 0 && rules.stopAfterEmptyPage ? current : current + step;
         return (
           rangeEnd(page, rules, { after, base: 0, unit: "records" }) ?? {
-            request: withParam(page.request, param, current + step),
+            request: place.set(page.request, current + step),
           }
         );
       },
@@ -87,6 +93,22 @@ export const offsetPaginator = definePaginator({
       steps: [
         { body: [1, 2], records: 2, next: "https://api.example.com/items?offset=2" },
         { body: [], records: 0, end: "likely" },
+      ],
+    },
+    {
+      title: "offset and page size in the JSON body",
+      options: { limit: 2, offset_body_path: "from", limit_body_path: "size" },
+      body: { query: { match_all: {} } },
+      first: "https://api.example.com/_search",
+      firstBody: { query: { match_all: {} }, from: 0, size: 2 },
+      steps: [
+        {
+          body: { total: 3 },
+          records: 2,
+          next: "https://api.example.com/_search",
+          nextBody: { query: { match_all: {} }, from: 2, size: 2 },
+        },
+        { body: { total: 3 }, records: 1, end: "proved" },
       ],
     },
     {

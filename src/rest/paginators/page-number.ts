@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { withParam } from "../../http/url.js";
 import { definePaginator } from "../paginator.js";
+import { bodyPathOption, placeOf } from "./place.js";
 import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
 
 /**
@@ -10,11 +10,17 @@ import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
  */
 export const pageNumberPaginator = definePaginator({
   type: "page_number",
-  summary: "Asks for page 0, 1, 2 … by a query parameter.",
+  summary: "Asks for page 0, 1, 2 … by a query parameter or a place in the body.",
   options: z.strictObject({
     base_page: z.int().min(0).default(0).describe("Number that the API gives to its first page: 0 or 1."),
     page: z.int().min(0).optional().describe("First page to ask for. Default: base_page."),
-    page_param: z.string().min(1).default("page").describe("Query parameter that carries the page number."),
+    page_param: z
+      .string()
+      .min(1)
+      .nullable()
+      .optional()
+      .describe('Query parameter that carries the page number. Default "page", or page_body_path.'),
+    page_body_path: bodyPathOption("the page number"),
     total_path: z
       .string()
       .min(1)
@@ -30,19 +36,25 @@ export const pageNumberPaginator = definePaginator({
     ...rangeOptions,
   }),
   create(options) {
-    const { base_page: base, page_param: param } = options;
+    const { base_page: base } = options;
+    const place = placeOf(
+      ["page_param", "page_body_path"],
+      options.page_param,
+      options.page_body_path,
+      "page",
+    );
     const start = options.page ?? base;
     const rules = rangeRules(options, options.maximum_page);
     return {
       needs: "body",
-      first: (request) => withParam(request, param, start),
+      first: (request) => place.set(request, start),
       next(page) {
-        const current = positionOf(page, param, start);
+        const current = positionOf(page, place, start);
         const isEmpty = page.records?.length === 0;
         const after = isEmpty && rules.stopAfterEmptyPage ? current : current + 1;
         return (
           rangeEnd(page, rules, { after, base, unit: "pages" }) ?? {
-            request: withParam(page.request, param, current + 1),
+            request: place.set(page.request, current + 1),
           }
         );
       },
@@ -74,6 +86,22 @@ export const pageNumberPaginator = definePaginator({
       steps: [
         { body: {}, records: 2, next: "https://api.example.com/items?page=4" },
         { body: {}, records: 2, end: "unknown" },
+      ],
+    },
+    {
+      title: "the number in the JSON body, created on the way",
+      options: { base_page: 1, page_body_path: "paging.page", total_path: "pages" },
+      body: { q: "x" },
+      first: "https://api.example.com/items",
+      firstBody: { q: "x", paging: { page: 1 } },
+      steps: [
+        {
+          body: { pages: 2 },
+          records: 2,
+          next: "https://api.example.com/items",
+          nextBody: { q: "x", paging: { page: 2 } },
+        },
+        { body: { pages: 2 }, records: 1, end: "proved" },
       ],
     },
     {

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type JsonPath, parsePath } from "../../expression/path.js";
-import { getParam } from "../../http/url.js";
 import { SluiceError } from "../../model/error.js";
 import type { Next, PageView } from "../paginator.js";
 import { flagAt, totalAt } from "./page-value.js";
+import type { Place } from "./place.js";
 
 /** Options that paginators which count (pages, offsets) have in common. */
 export const rangeOptions = {
@@ -88,8 +88,8 @@ export function rangeEnd(
 }
 
 /** The number that the page's request asked for; it is the whole state of the walk. */
-export function positionOf(page: PageView, param: string, start: number): number {
-  const asked = getParam(page.request.url, param);
+export function positionOf(page: PageView, place: Place, start: number): number {
+  const asked = place.get(page.request);
   return asked !== undefined && /^-?\d+$/.test(asked) ? Number(asked) : start;
 }
 
