@@ -147,6 +147,12 @@ export const ERROR_CODES = {
     explain:
       "Without a configured paginator the API's paging is detected. The response says that it is not the whole, in a way that does not tell the next request; the message names what it says. Set endpoint.paginator, or single_page if it is the whole after all.",
   },
+  "parent/value": {
+    kind: "source",
+    title: "A parent's record has no usable value for its child's request",
+    explain:
+      "The field that {resources.parent.field} names is missing in the record, or holds what can't stand there, such as null in a path.",
+  },
   "expression/failed": {
     kind: "source",
     title: "An expression failed on a response",

@@ -61,7 +61,7 @@ const endpoint = z.strictObject({
     .string()
     .optional()
     .describe(
-      "Joined to base_url; default: the resource's name. {name} is bound from params, variables, --set or the environment.",
+      "Joined to base_url; default: the resource's name. {name} is bound from params, variables, --set or the environment, {resources.posts.id} from each record of the resource posts, encoded as one segment. If that is the last segment, the answer is one record, unless data_selector and paginator say otherwise.",
     ),
   method: z
     .string()
@@ -73,11 +73,18 @@ const endpoint = z.strictObject({
     .record(z.string(), jsonValue)
     .nullable()
     .optional()
-    .describe("Query parameters. A list is sent as repeated keys, null is left out."),
-  headers: headers.nullable().optional().describe("Headers of this endpoint; they win over client.headers."),
+    .describe(
+      "Query parameters. A list is sent as repeated keys, null is left out. {resources.posts.id} is bound from each record of the resource posts.",
+    ),
+  headers: headers
+    .nullable()
+    .optional()
+    .describe("Headers of this endpoint; they win over client.headers. {resources.posts.id} as in params."),
   json: jsonValue
     .optional()
-    .describe("JSON body. Braces in it are text; a GraphQL query is written as it is."),
+    .describe(
+      "JSON body. A text that is {resources.posts.id} and nothing else becomes that value, of its own type; other braces are text, so a GraphQL query is written as it is.",
+    ),
   data: z
     .union([z.string(), z.record(z.string(), jsonValue), z.array(z.tuple([z.string(), jsonValue]))])
     .nullable()
@@ -134,12 +141,30 @@ const resourceKeys = {
     .optional()
     .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
   table_name: z.string().min(1).optional().describe("Default: the resource's name."),
-  selected: z.boolean().optional().describe("Default true; false: not loaded."),
+  selected: z
+    .boolean()
+    .optional()
+    .describe("Default true; false: not loaded, but still read for its children."),
 };
 
 const resource = z.strictObject({
   name: z.string().min(1),
   endpoint: z.union([z.string(), endpoint]).nullable().optional().describe("A path, or how to request it."),
+  include_from_parent: z
+    .array(
+      z.union([
+        z.string().min(1),
+        z.strictObject({
+          field: z.string().min(1).describe("Dotted path into the parent's record."),
+          as: z.string().min(1).describe("Key in the child's record."),
+        }),
+      ]),
+    )
+    .nullable()
+    .optional()
+    .describe(
+      "Fields of the parent's record that each of its children's records gets, as _<parent>_<field>; dots in a field become __. { field, as } names the key. A field that a parent does not have is null.",
+    ),
   ...resourceKeys,
 });
 

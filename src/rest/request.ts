@@ -7,6 +7,7 @@ import type { Authenticator } from "./authenticator.js";
 import type { Authorizer } from "./client.js";
 import type { PlanEnvironment } from "./environment.js";
 import type { Finding, Findings } from "./finding.js";
+import { isParentField } from "./reference.js";
 import { type Found, resolveValue, scalarText } from "./values.js";
 
 /** Values after templates: plain ones are part of the request, secret ones are added when it is sent. */
@@ -15,7 +16,7 @@ export interface ResolvedPairs {
   readonly secret: Readonly<Record<string, Secret>>;
 }
 
-/** Binds `{name}` in a path; a param that is bound there is not sent in the query as well. */
+/** Binds `{name}` in a path, all but `{resources.…}`; a param that is bound there is not sent in the query as well. */
 export function bindPath(
   path: string,
   params: Readonly<Record<string, unknown>>,
@@ -32,26 +33,32 @@ export function bindPath(
     return { path: undefined, params: left };
   }
   let complete = true;
-  const bound = expandPlaceholders(
-    parsePlaceholders(resolved),
-    (name) => {
-      if (Object.hasOwn(params, name)) {
-        delete left[name];
-        const value = scalarText(resolveValue(params[name], env, [...at, "params", name], findings));
-        if (value !== undefined) return value;
-      }
-      const found = lookupVariable(name, env);
-      if ("value" in found) return found.value;
-      complete = false;
-      findings.add(where, `{${name}} in the path is bound to nothing; tried ${found.tried.join(", ")}`, {
-        code: "config/unbound-variable",
-        hint: `Give it a value with --set ${name}=…, or "${name}:" under variables, or ${name} in the endpoint's params.`,
-      });
-      return "";
-    },
-    encodeSegment,
-  );
+  const bound = expandPlaceholders(parsePlaceholders(resolved), (name) => {
+    if (isParentField(name)) return `{${name}}`;
+    if (Object.hasOwn(params, name)) {
+      delete left[name];
+      const value = scalarText(resolveValue(params[name], env, [...at, "params", name], findings));
+      if (value !== undefined) return encodeStatic(value);
+    }
+    const found = lookupVariable(name, env);
+    if ("value" in found) return encodeSegment(found.value);
+    complete = false;
+    findings.add(where, `{${name}} in the path is bound to nothing; tried ${found.tried.join(", ")}`, {
+      code: "config/unbound-variable",
+      hint: `Give it a value with --set ${name}=…, or "${name}:" under variables, or ${name} in the endpoint's params.`,
+    });
+    return "";
+  });
   return { path: complete ? bound : undefined, params: left };
+}
+
+/** A param's text as part of a path; a parent's field in it is bound later, for each record. */
+function encodeStatic(text: string): string {
+  const encoded = parsePlaceholders(text).map((part) => {
+    if (typeof part === "string") return encodeSegment(part);
+    return isParentField(part.name) ? `{${part.name}}` : encodeSegment(`{${part.name}}`);
+  });
+  return encoded.join("");
 }
 
 function lookupVariable(name: string, env: PlanEnvironment): Found {

@@ -38,7 +38,7 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 function pagesOf(
   url: string,
   paginator: Paginator,
-  options: { from?: Position; hasPrimaryKey?: boolean; redactor?: Redactor } = {},
+  options: { from?: Position; hasPrimaryKey?: boolean; redactor?: Redactor; isOnDemand?: boolean } = {},
 ): AsyncGenerator<Page> {
   const redactor = options.redactor ?? new Redactor();
   const io: Io = { runtime: systemRuntime, signal: new AbortController().signal, emit: () => {} };
@@ -53,6 +53,7 @@ function pagesOf(
       hasPrimaryKey: options.hasPrimaryKey ?? false,
       credentialParams: ["key"],
       storable: (text) => redactor.redact(text) === text,
+      mayRunAhead: () => options.isOnDemand !== true,
     },
     options.from,
     client.send,
@@ -95,6 +96,27 @@ it("sends the next request before this page's body is read, if the header has th
   expect(pages.map(({ records }) => records.values)).toEqual([[1, 2], [3]]);
   expect(pages.at(-1)?.completeness).toBe("proved");
 });
+
+it.each([byLink, byNumber])(
+  "sends nothing ahead if it may not, and reads the same pages",
+  async (paginator) => {
+    const url = await serve((request, response) => {
+      const page = numberOf(request);
+      response
+        .writeHead(200, page < 3 ? { link: `</rows?page=${page + 1}>; rel="next"` } : {})
+        .end(page > 3 ? "[]" : `[${page}]`);
+    });
+    const sent: number[] = [];
+    const pages: Page[] = [];
+    for await (const page of pagesOf(url, paginator, { isOnDemand: true })) {
+      pages.push(page);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      sent.push(seen.length);
+    }
+    expect(sent).toEqual(pages.map((_, index) => index + 1));
+    expect(pages.flatMap(({ records }) => records.values)).toEqual([1, 2, 3]);
+  },
+);
 
 it("has at most one request under way beyond the page that is being consumed", async () => {
   const url = await serve((request, response) => {

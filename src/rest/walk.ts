@@ -32,6 +32,11 @@ export interface WalkSpec {
   readonly credentialParams: readonly string[];
   /** False for text that holds a secret: such a request can't be stored as a position. */
   readonly storable: (text: string) => boolean;
+  /**
+   * Whether the next request may leave now, before its page is asked for; default: always. A response that waits too
+   * long to be read is closed by its server.
+   */
+  readonly mayRunAhead?: () => boolean;
 }
 
 /** Where a walk stands: what to ask for next, what its paginator must know for it, and how many pages came before. */
@@ -64,6 +69,7 @@ export async function* walk(
 ): AsyncGenerator<Page, void, undefined> {
   const select = spec.select();
   const sent = new Set<string>();
+  const mayRunAhead = spec.mayRunAhead ?? (() => true);
   const start = (place: Place): Flight => {
     sent.add(fingerprint(place.request));
     const abort = new AbortController();
@@ -87,7 +93,7 @@ export async function* walk(
       let next: Next | undefined;
       if (spec.paginator.needs === "head") {
         next = nextOf(spec, at, exchange.head);
-        if (isNew(next, sent)) ahead = start({ ...next, pages });
+        if (isNew(next, sent) && mayRunAhead()) ahead = start({ ...next, pages });
       }
       const firstHead = exchange.head;
       const { head, value: body, bytes } = await exchange.read(spec.decode);
@@ -108,7 +114,7 @@ export async function* walk(
       const repeats = "request" in next && next.repeats === true;
       if (!repeats) refuseRepeatedPage(spec, at.request, records, before);
       const loops = "request" in next && ahead === undefined && sent.has(fingerprint(next.request));
-      if ("request" in next && !loops) ahead ??= start({ ...next, pages });
+      if ("request" in next && !loops && mayRunAhead()) ahead ??= start({ ...next, pages });
 
       yield {
         records: { kind: "objects", values: repeats ? [] : records },
@@ -122,7 +128,7 @@ export async function* walk(
       if (loops) throw repeatedRequest(spec, "request" in next ? next.request : at.request);
       before = records;
       firstPage = false;
-      flight = ahead;
+      flight = "request" in next ? (ahead ?? start({ ...next, pages })) : undefined;
       ahead = undefined;
     }
   } catch (error) {

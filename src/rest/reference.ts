@@ -1,0 +1,30 @@
+import { parsePlaceholders } from "../expression/placeholder.js";
+
+/** A field of a parent's record, as `{resources.posts.author.id}` names it. */
+export interface ParentReference {
+  readonly parent: string;
+  /** A dotted path into the record. */
+  readonly field: string;
+}
+
+/** Whether a placeholder's name speaks of a parent, rightly or not. */
+export function isParentField(name: string): boolean {
+  return name === "resources" || name.startsWith("resources.");
+}
+
+/** Cut at the first two dots, as dlt does: `resources.a.b.c` is field `b.c` of `a`. Undefined without a field. */
+export function parseReference(name: string): ParentReference | undefined {
+  const [, parent, field] = /^resources\.([^.]+)\.([^.]+(?:\.[^.]+)*)$/.exec(name) ?? [];
+  return parent === undefined || field === undefined ? undefined : { parent, field };
+}
+
+/**
+ * Whether a path answers with one record: its last segment is made from a parent's field, as in
+ * `posts/{resources.posts.id}`. dlt has this rule too, but also goes by static placeholders and by the query, which
+ * takes lists for records; here the path counts alone, after its static placeholders are bound.
+ */
+export function isSingleRecord(path: string): boolean {
+  const [address = ""] = path.split(/[?#]/);
+  const last = address.split("/").findLast((segment) => segment !== "") ?? "";
+  return parsePlaceholders(last).some((part) => typeof part !== "string" && isParentField(part.name));
+}
