@@ -74,7 +74,7 @@ const MISSED_CALLS = `
          round(100 * avg((not answered)::int), 1) as "missed %",
          round(avg(duration) filter (answered)) as "seconds a call",
          co.name as company
-  from call_analytics.calls join call_analytics.companies co on co.id = company_id
+  from calls join companies co on co.id = company_id
   group by company order by "missed %" desc, company limit 4`;
 
 async function askForMissedCalls(): Promise<void> {

@@ -214,6 +214,23 @@ describe("in TypeScript", () => {
     expect(pipeline.parts.redactor.redact("x canary-9911")).toBe("x ***");
   });
 
+  it("--set reaches into the one source", () => {
+    const config = { source: restApi({ client: { base_url: "https://h" }, resources: ["a"] }) };
+    const pipeline = definePipeline(config, {
+      env: {},
+      cwd: folder,
+      set: ["client.base_url=http://127.0.0.1:1"],
+    });
+    expect(pipeline.parts.requests["a"]?.url).toBe("http://127.0.0.1:1/a");
+  });
+
+  it("a value of the wrong type is told as that, not as missing", () => {
+    const config = {
+      source: restApi({ client: { base_url: "https://h" }, resources: [{ name: 5 as never }] }),
+    };
+    expect(() => definePipeline(config, { env: {}, cwd: folder })).toThrow(/got a number/);
+  });
+
   it("REST sources and resources of one's own stand side by side", () => {
     const own = defineResource({
       name: "own",

@@ -17,7 +17,7 @@ import { configError, problemAt, toProblems } from "./problems.js";
 import { readConfigFile } from "./read.js";
 import { createLookup, type Lookups } from "./secrets.js";
 import { applySettings, parseSetting, settingVariables } from "./set.js";
-import { isResource, planSource, splitConfig } from "./sources.js";
+import { isResource, planSource, settingInSource, splitConfig, withoutWrappers } from "./sources.js";
 import { VERSION } from "./version.js";
 
 export interface LoadOptions {
@@ -81,8 +81,9 @@ export function definePipeline(config: PipelineConfig, options: LoadOptions = {}
 
 function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string | undefined): Pipeline {
   const cwd = options.cwd ?? process.cwd();
-  const settings = (options.set ?? []).map(parseSetting);
-  const document = { ...read, value: applySettings(read.value, settings), locate: read.locate };
+  const value = withoutWrappers(read.value);
+  const settings = (options.set ?? []).map((text) => settingInSource(parseSetting(text), value));
+  const document = { ...read, value: applySettings(value, settings), locate: read.locate };
   const { keys, sources } = splitConfig(document);
   const problems: Problem[] = [];
 

@@ -7,6 +7,7 @@ import { type PlannedResource, planRestApi } from "../rest/plan.js";
 import type { RestApiSource } from "./define.js";
 import type { ConfigDocument, ConfigPath } from "./document.js";
 import { configError, problemAt, toProblems, withoutMistakes } from "./problems.js";
+import type { Setting } from "./set.js";
 
 /** Keys of a rest_api configuration that may stand at the top level. */
 const BARE_KEYS = new Set(["client", "resources", "resource_defaults"]);
@@ -16,13 +17,29 @@ export interface PlacedSource {
   readonly path: ConfigPath;
 }
 
+/** The configuration as plain values: `restApi({ … })` gives way to what it wraps. */
+export function withoutWrappers(value: unknown): unknown {
+  if (isRestApi(value)) return value.config;
+  if (typeof value !== "object" || value === null || !("source" in value)) return value;
+  const { source } = value;
+  const unwrapped = (item: unknown) => (isRestApi(item) ? item.config : item);
+  return { ...value, source: Array.isArray(source) ? source.map(unwrapped) : unwrapped(source) };
+}
+
+/** The setting meant for the one source of a pipeline, as if its keys stood at the top: `client.base_url`. */
+export function settingInSource(setting: Setting, value: unknown): Setting {
+  if (setting.kind !== "path" || !BARE_KEYS.has(setting.path[0] ?? "")) return setting;
+  const hasOneSource =
+    typeof value === "object" && value !== null && "source" in value && !Array.isArray(value.source);
+  return hasOneSource ? { ...setting, path: ["source", ...setting.path] } : setting;
+}
+
 /** Takes the pipeline's own keys and its sources apart, whichever way they were written. */
 export function splitConfig(document: ConfigDocument): {
   keys: Record<string, unknown>;
   sources: readonly PlacedSource[];
 } {
   const { value } = document;
-  if (isRestApi(value)) return { keys: {}, sources: [{ source: value.config, path: [] }] };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message = "the configuration must be an object with client and resources, or with source";
     throw configError([problemAt(document, [], message)]);
@@ -36,15 +53,8 @@ export function splitConfig(document: ConfigDocument): {
     const message = `"source" and ${Object.keys(bare).join(", ")} can't stand side by side`;
     throw configError([problemAt(document, ["source"], message, "Move them under source.")]);
   }
-  if (!Array.isArray(source)) return { keys, sources: [{ source: unwrapped(source), path: ["source"] }] };
-  return {
-    keys,
-    sources: source.map((item, index) => ({ source: unwrapped(item), path: ["source", index] })),
-  };
-}
-
-function unwrapped(source: unknown): unknown {
-  return isRestApi(source) ? source.config : source;
+  if (!Array.isArray(source)) return { keys, sources: [{ source, path: ["source"] }] };
+  return { keys, sources: source.map((item, index) => ({ source: item, path: ["source", index] })) };
 }
 
 function isRestApi(value: unknown): value is RestApiSource {

@@ -1,5 +1,6 @@
 import type { Connection, PackageHeader, Stage } from "../model/destination.js";
 import { asSluiceError, SluiceError } from "../model/error.js";
+import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
 import type { Completeness, Io, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
@@ -268,14 +269,21 @@ class Lane {
   }
 }
 
+/** Failures of the source that say nothing against the pages before them. */
+const HARMLESS_TO_PAGES: ReadonlySet<ErrorCode> = new Set([
+  "auth/rejected",
+  "http/status",
+  "http/network",
+  "http/timeout",
+  "parent/value",
+]);
+
 /**
- * Failures after which the pages read so far are good: the network broke, the API refused, the user stopped the run.
- * After others (a loop, a page that can't be read) they may be wrong, and are dropped.
+ * Whether the pages read so far are good: the network broke, the API refused, the user stopped the run. After other
+ * errors (a loop, a page that can't be read) they may be wrong, and are dropped.
  */
 function isSourceGone(error: unknown, signal: AbortSignal): boolean {
-  if (signal.aborted) return true;
-  const { code, kind } = asSluiceError(error);
-  return kind === "auth" || code === "http/status" || code === "http/network" || code === "http/timeout";
+  return signal.aborted || HARMLESS_TO_PAGES.has(asSluiceError(error).code);
 }
 
 function interrupted(resource: string): SluiceError {
