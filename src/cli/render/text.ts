@@ -29,7 +29,6 @@ export function clean(text: string, { lines = false } = {}): string {
   return kept.map((line) => line.replaceAll(UNSAFE, " ")).join("\n");
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
