@@ -133,8 +133,9 @@ export const ERROR_CODES = {
   },
   "paginator/short": {
     kind: "source",
-    title: "The walk ended before the API's own total",
-    explain: "The API announced more records than its pages gave.",
+    title: "The walk ended although the API says that there is more",
+    explain:
+      "The responses contradict the end: more records are announced than the pages gave, or a flag says that more follow while nothing tells how to ask for them. That would be a silent truncation, so the resource fails. Merged rows are kept; appended and replaced ones since the last commit are not.",
   },
   "paginator/value": {
     kind: "source",

@@ -70,7 +70,7 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       type: "resource-finished",
       resource: resource.name,
       status: error.kind === "interrupted" ? "interrupted" : "failed",
-      completeness: "unknown",
+      completeness: error.code === "paginator/short" ? "short" : "unknown",
       error: error.toReport(),
     });
   }
@@ -150,6 +150,11 @@ class Lane {
     } catch (error) {
       await this.#saveProgress(stage, error);
       throw error;
+    }
+    if (completeness === "short") {
+      // Merged rows do no harm when the next walk brings them again; appended ones would be there twice.
+      if (this.#resource.hints.writeDisposition === "merge") await this.#commit(stage, "running");
+      throw shortWalk(this.#resource.name);
     }
     await this.#commit(stage, "done", completeness);
     return completeness;
@@ -290,6 +295,13 @@ function interrupted(resource: string): SluiceError {
   return new SluiceError("run/interrupted", "the run was stopped before this resource was complete", {
     at: { resource },
     hint: "Run again: it goes on from the last commit.",
+  });
+}
+
+function shortWalk(resource: string): SluiceError {
+  return new SluiceError("paginator/short", "the walk ended although the API says that there is more", {
+    at: { resource },
+    hint: "Check the paginator's options against a response: `sluice preview` shows where it ends. Merged rows are kept; appended and replaced ones since the last commit are not.",
   });
 }
 

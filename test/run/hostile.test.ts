@@ -15,6 +15,7 @@ import {
 } from "../../src/index.js";
 import {
   always,
+  answer,
   asUsual,
   drip,
   endlessLoop,
@@ -219,6 +220,44 @@ describe("links", () => {
     api.route("/old", { records: [] });
     expect(await load({ ...withLinks, endpoint: { path: "/old", data_selector: "items" } })).toMatchObject({
       status: "ok",
+    });
+    expect(await stored()).toEqual(all);
+  });
+});
+
+describe("a walk that ends although more is announced fails", () => {
+  const contradictory = {
+    data_selector: "items",
+    paginator: { type: "cursor", cursor_path: "next", has_more_path: "more" },
+  } as const;
+
+  beforeEach(() =>
+    api.route("/rows", () => answer(200, { items: ROWS.slice(0, 10), more: true, next: null })),
+  );
+
+  it("and keeps what was merged", async () => {
+    const report = await load({ name: "rows", endpoint: contradictory });
+    expect(report).toMatchObject({
+      status: "failed",
+      resources: {
+        rows: {
+          status: "failed",
+          completeness: "short",
+          rows: 10,
+          error: { code: "paginator/short", kind: "source" },
+        },
+      },
+    });
+    expect(await stored()).toEqual(all.slice(0, 10));
+  });
+
+  it("and leaves a replaced table as it was", async () => {
+    serveLinks();
+    const resource: ResourceConfig = { name: "rows", write_disposition: "replace" };
+    await load({ ...resource, endpoint: { data_selector: "items", paginator: "header_link" } });
+    api.route("/rows", () => answer(200, { items: [], more: true, next: null }));
+    expect((await load({ ...resource, endpoint: contradictory })).resources["rows"]).toMatchObject({
+      status: "failed",
     });
     expect(await stored()).toEqual(all);
   });
