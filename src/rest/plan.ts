@@ -157,6 +157,13 @@ function planResource(
           request: (record: Json) => requestOf(bind(record)),
           included,
         };
+  const reader =
+    (fixed: Partial<WalkSpec>): Resource["read"] =>
+    (from, io) => {
+      if (ofParent === undefined) return walkOf(fixed, from, io);
+      const readChild: typeof walkOf = (walk, from, io) => walkOf({ ...walk, ...fixed }, from, io);
+      return readChildren({ ...ofParent, readChild }, from, io);
+    };
   const resource: Resource = {
     name: options.name,
     table: options.table_name ?? options.name,
@@ -169,27 +176,10 @@ function planResource(
         ? {}
         : { parent: parent.resource.fingerprint, included: options.include_from_parent ?? [] }),
     }),
-    read: (from, io) =>
-      ofParent === undefined
-        ? walkOf({}, from, io)
-        : readChildren({ ...ofParent, readChild: walkOf }, from, io),
+    read: reader({}),
   };
-  return {
-    resource,
-    selected: options.selected ?? true,
-    request,
-    readOnDemand: (from, io) =>
-      ofParent === undefined
-        ? walkOf({ mayRunAhead: never }, from, io)
-        : readChildren(
-            {
-              ...ofParent,
-              readChild: ({ request }, from, io) => walkOf({ request, mayRunAhead: never }, from, io),
-            },
-            from,
-            io,
-          ),
-  };
+  const readOnDemand = reader({ mayRunAhead: never });
+  return { resource, selected: options.selected ?? true, request, readOnDemand };
 }
 
 const never = () => false;

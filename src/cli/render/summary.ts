@@ -90,7 +90,6 @@ function closing(
 /** Command lines that ask the destination for rows; for the others its location is enough. */
 const SHELLS: Readonly<Record<string, (location: string, sql: string) => string>> = {
   duckdb: (location, sql) => `duckdb ${shellWord(location.replace(/^duckdb:(\/\/)?/, ""))} ${shellText(sql)}`,
-  postgres: (location, sql) => `psql ${shellWord(location)} -c ${shellText(sql)}`,
 };
 
 /**

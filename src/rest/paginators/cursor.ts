@@ -3,7 +3,7 @@ import { parsePath } from "../../expression/path.js";
 import { definePaginator } from "../paginator.js";
 import { pageSizeOf, pageSizeOptions } from "./page-size.js";
 import { cursorText, flagAt, isNothing, valueAt } from "./page-value.js";
-import { bodyPathOption, placeOf } from "./place.js";
+import { cursorPlaceOptions, placeOf } from "./place.js";
 
 /**
  * Sends a token of the body back, as dlt's `cursor`, in a query parameter or in the JSON body. Ends without a token, when `has_more_path`
@@ -19,13 +19,7 @@ export const cursorPaginator = definePaginator({
       .min(1)
       .default("cursors.next")
       .describe("Where the body holds the next token: a dotted path or JSONPath."),
-    cursor_param: z
-      .string()
-      .min(1)
-      .nullable()
-      .optional()
-      .describe('Query parameter that carries the token. Default "cursor", or cursor_body_path.'),
-    cursor_body_path: bodyPathOption("the token"),
+    ...cursorPlaceOptions,
     initial_cursor: z
       .union([z.string(), z.number()])
       .optional()

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { definePaginator } from "../paginator.js";
 import { pageSizeOf, pageSizeOptions } from "./page-size.js";
-import { bodyPathOption, placeOf } from "./place.js";
+import { cursorPlaceOptions, placeOf } from "./place.js";
 
 /**
  * Sends a token of a response header back, as dlt's `header_cursor`. The next request leaves before the body is read.
@@ -16,13 +16,7 @@ export const headerCursorPaginator = definePaginator({
       .min(1)
       .default("next")
       .describe("Response header that holds the next token, in any case."),
-    cursor_param: z
-      .string()
-      .min(1)
-      .nullable()
-      .optional()
-      .describe('Query parameter that carries the token. Default "cursor", or cursor_body_path.'),
-    cursor_body_path: bodyPathOption("the token"),
+    ...cursorPlaceOptions,
     ...pageSizeOptions,
   }),
   create(options) {

@@ -25,6 +25,17 @@ export function bodyPathOption(says: string) {
     );
 }
 
+/** Where the paginators that send a token back put it. */
+export const cursorPlaceOptions = {
+  cursor_param: z
+    .string()
+    .min(1)
+    .nullable()
+    .optional()
+    .describe('Query parameter that carries the token. Default "cursor", or cursor_body_path.'),
+  cursor_body_path: bodyPathOption("the token"),
+};
+
 /**
  * The place that a pair of options names, as in dlt: `page_param` and `page_body_path`, the former with a default.
  *
