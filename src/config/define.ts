@@ -1,5 +1,5 @@
 import type { Destination } from "../model/destination.js";
-import type { Json } from "../model/json.js";
+import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page, Resource, ResourceHints } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { RestApiConfig } from "../rest/config.js";
@@ -64,8 +64,13 @@ export function secret(name: string): string {
   return `{{ secrets['${name}'] }}`;
 }
 
-/** What a user's generator yields: a list of records, or a list and where to go on after it. */
-export type YieldedPage = readonly Json[] | { readonly records: readonly Json[]; readonly resume?: Position };
+/**
+ * What a user's generator yields: a list of records, or a list with `resume`, where to go on after it, and `cursor`,
+ * what the next complete walk finds in `io.cursor`.
+ */
+export type YieldedPage =
+  | readonly Json[]
+  | { readonly records: readonly Json[]; readonly resume?: Position; readonly cursor?: JsonObject };
 
 /** A resource of one's own. */
 export interface ResourceDefinition extends Partial<ResourceHints> {
@@ -76,7 +81,7 @@ export interface ResourceDefinition extends Partial<ResourceHints> {
   readonly fingerprint?: string;
   /**
    * Yields pages. `from` is the `resume` of the last committed page if the run before was cut short, else undefined.
-   * `io.signal` is aborted when the run stops.
+   * `io.signal` is aborted when the run stops; `io.cursor` is what the walks before have left.
    */
   read(from: Position | undefined, io: Io): AsyncIterable<YieldedPage> | Iterable<YieldedPage>;
 }
@@ -107,11 +112,13 @@ export function defineResource(definition: ResourceDefinition): Resource {
     },
     async *read(from, io): AsyncGenerator<Page> {
       for await (const yielded of definition.read(from, io)) {
-        const { records, resume } = "records" in yielded ? yielded : { records: yielded, resume: undefined };
+        const { records, resume, cursor } =
+          "records" in yielded ? yielded : { records: yielded, resume: undefined, cursor: undefined };
         yield {
           records: { kind: "objects", values: records },
           bytes: 0,
           ...(resume === undefined ? {} : { resume }),
+          ...(cursor === undefined ? {} : { cursor }),
         };
       }
     },

@@ -2,6 +2,7 @@ import type { Batch, Column } from "../model/batch.js";
 import { SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Json } from "../model/json.js";
+import { memoryNotes } from "../model/notes.js";
 import { systemRuntime } from "../model/runtime.js";
 import type { Completeness } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
@@ -68,7 +69,12 @@ export async function preview(
     if (event.type === "request" && event.attempt === 1)
       requests.push({ method: event.method, url: event.url });
   };
-  for await (const page of resource.read(undefined, { signal, runtime: systemRuntime, emit: onEvent })) {
+  for await (const page of resource.read(undefined, {
+    notes: memoryNotes(),
+    signal,
+    runtime: systemRuntime,
+    emit: onEvent,
+  })) {
     normalizer.add(page.records);
     pages.push({
       records: page.records.values.length,

@@ -158,6 +158,7 @@ function wrapStages(whole: Destination, wrap: WrapStage): Destination {
         state: (pipeline) => connection.state(pipeline),
         describe: (tables) => connection.describe(tables),
         stage: async (plan) => wrap(await connection.stage(plan)),
+        remember: (pipeline, key, value) => connection.remember(pipeline, key, value),
         resetState: (pipeline, resources) => connection.resetState(pipeline, resources),
         [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
       };

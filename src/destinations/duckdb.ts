@@ -2,14 +2,15 @@ import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { z } from "zod";
 import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
-import type { PipelineState, ResourceState } from "../model/state.js";
+import type { Json } from "../model/json.js";
+import type { PipelineState } from "../model/state.js";
 import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { type Database, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
-import type { Session, SqlValue } from "./sql/commit.js";
+import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
 
@@ -207,9 +208,7 @@ class DuckdbConnection implements Connection {
       const schemas = await this.#session.rows(sql.readSchemas(this.#target), [pipeline]);
       if (states.length === 0 && schemas.length === 0) return undefined;
       return {
-        resources: Object.fromEntries(
-          states.map(([resource, state]) => [String(resource), JSON.parse(String(state)) as ResourceState]),
-        ),
+        ...sql.partState(states),
         tables: schemas.flatMap((row) => JSON.parse(String(row[3])) as TableSchema[]),
       };
     } catch (error) {
@@ -228,6 +227,16 @@ class DuckdbConnection implements Connection {
   async stage(plan: StagePlan): Promise<Stage> {
     const connection = await this.#database.connect();
     return new DuckdbStage(this.#database, connection, this.#target, this.#filler, plan);
+  }
+
+  async remember(pipeline: string, key: string, value: Json): Promise<void> {
+    try {
+      await this.#database.alone(() =>
+        commitNote(this.#session, this.#target, { pipeline, key, value, at: Date.now() }),
+      );
+    } catch (error) {
+      throw failed(`storing a note of pipeline ${pipeline} failed`, error);
+    }
   }
 
   async resetState(pipeline: string, resources: readonly string[] = []): Promise<void> {

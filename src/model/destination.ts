@@ -1,4 +1,5 @@
 import type { Batch } from "./batch.js";
+import type { Json } from "./json.js";
 import type { WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
 import type { SchemaChange, TableSchema } from "./table.js";
@@ -32,7 +33,9 @@ export interface Connection extends AsyncDisposable {
   describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
   /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */
   stage(plan: StagePlan): Promise<Stage>;
-  /** Forgets the state of a pipeline, or of the named resources. Tables and rows stay. */
+  /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */
+  remember(pipeline: string, key: string, value: Json): Promise<void>;
+  /** Forgets the state of a pipeline, or of the named resources. Tables, rows and notes stay. */
   resetState(pipeline: string, resources?: readonly string[]): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import type { Event } from "./event.js";
-import type { Json } from "./json.js";
+import type { Json, JsonObject } from "./json.js";
 import type { Position } from "./state.js";
 import type { DataType } from "./table.js";
 
@@ -48,9 +48,26 @@ export interface Resource {
 
 /** What a resource is given to work with; the only door to clock, chance and the outside. */
 export interface Io {
+  /**
+   * The last `Page.cursor` that was committed, by whatever run. Absent before the first one, after a reset, and where
+   * everything is to be read again (`--full-refresh`, replace).
+   */
+  readonly cursor?: JsonObject;
+  readonly notes: Notes;
   readonly signal: AbortSignal;
   readonly runtime: Runtime;
   readonly emit: (event: Event) => void;
+}
+
+/**
+ * Small facts that outlive a run and belong to no rows: what is left of a rate limit, a token that was handed out for
+ * the next time. Unlike a cursor they are stored at once, and stay when a load fails or the state is reset.
+ */
+export interface Notes {
+  /** Undefined for a key that was never written. */
+  read(key: string): Json | undefined;
+  /** Resolves when the value is stored. Never a secret in clear: notes are part of the state. */
+  write(key: string, value: Json): Promise<void>;
 }
 
 /** Clock and chance, injected so that tests need no waiting. */
@@ -69,6 +86,11 @@ export interface Page {
   readonly records: Records;
   /** Go on after this page with `read(resume)`. Absent on the last page, and where a source can't resume. */
   readonly resume?: Position;
+  /**
+   * What the next complete walk begins with (`Io.cursor`), committed together with the rows up to here. Set it only
+   * where nothing older can follow: it also holds if the walk ends right after this page. Absent: as it was.
+   */
+  readonly cursor?: JsonObject;
   /** Bytes of the response body as received after decompression; 0 if the source is not a network one. */
   readonly bytes: number;
   /** Only on the last page: how sure it is that the walk saw everything. */

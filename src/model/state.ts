@@ -1,4 +1,4 @@
-import type { JsonObject } from "./json.js";
+import type { Json, JsonObject } from "./json.js";
 import type { Completeness } from "./source.js";
 import type { TableSchema } from "./table.js";
 
@@ -19,6 +19,8 @@ export interface ResourceState {
    */
   readonly status: "running" | "failed" | "done";
   readonly position?: Position;
+  /** The last `Page.cursor`: from where an incremental resource goes on. */
+  readonly cursor?: JsonObject;
   readonly completeness?: Completeness;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
@@ -32,6 +34,8 @@ export interface ResourceState {
 /** All that a destination knows of a pipeline. */
 export interface PipelineState {
   readonly resources: Readonly<Record<string, ResourceState>>;
+  /** What `Connection.remember` was given, by key. */
+  readonly notes: Readonly<Record<string, Json>>;
   /** The tables as last committed by this pipeline: column order, sources, variants. */
   readonly tables: readonly TableSchema[];
 }

@@ -2,7 +2,8 @@ import type { Connection, PackageHeader, Stage } from "../model/destination.js";
 import { asSluiceError, SluiceError } from "../model/error.js";
 import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
-import type { Completeness, Io, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
+import type { JsonObject } from "../model/json.js";
+import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
@@ -36,6 +37,7 @@ export interface LaneContext {
   readonly state: PipelineState | undefined;
   readonly fullRefresh: boolean;
   readonly checkpoint: Checkpoint;
+  readonly notes: Notes;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   readonly emit: (event: Event) => void;
@@ -117,6 +119,9 @@ class Lane {
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
   #resume: Position | undefined;
+  /** What the next complete walk begins with, after the pages that are staged, and as last committed. */
+  #cursor: JsonObject | undefined;
+  #committedCursor: JsonObject | undefined;
 
   constructor(resource: Resource, context: LaneContext, from: Position | undefined) {
     this.#resource = resource;
@@ -126,6 +131,10 @@ class Lane {
     this.#committedAt = context.runtime.now();
     this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
     const before = context.state?.resources[resource.name];
+    // A replaced table holds what this walk brings and nothing else.
+    const isAfresh = context.fullRefresh || resource.hints.writeDisposition === "replace";
+    this.#cursor = isAfresh ? undefined : before?.cursor;
+    this.#committedCursor = this.#cursor;
     this.#packages = before?.loadId === context.loadId ? before.packages : 0;
     this.#normalizer = createNormalizer({
       resource: resource.name,
@@ -168,7 +177,7 @@ class Lane {
       ...this.#nextPackage(this.#committed),
       changes: [],
       rejects: [],
-      state: this.#state("failed", this.#committedPosition),
+      state: this.#state("failed", this.#committedPosition, this.#committedCursor),
     });
   }
 
@@ -189,6 +198,7 @@ class Lane {
   #state(
     status: ResourceState["status"],
     position: Position | undefined,
+    cursor: JsonObject | undefined,
     completeness?: Completeness,
   ): ResourceState {
     const { loadId, loadResources, runtime } = this.#context;
@@ -196,6 +206,7 @@ class Lane {
       fingerprint: this.#resource.fingerprint,
       status,
       ...(position === undefined ? {} : { position }),
+      ...(cursor === undefined ? {} : { cursor }),
       ...(completeness === undefined ? {} : { completeness }),
       loadId,
       loadResources,
@@ -205,14 +216,15 @@ class Lane {
   }
 
   #io(): Io {
-    const { runtime, signal, emit } = this.#context;
-    return { runtime, signal, emit };
+    const { notes, runtime, signal, emit } = this.#context;
+    return { ...(this.#cursor === undefined ? {} : { cursor: this.#cursor }), notes, runtime, signal, emit };
   }
 
   async #take(page: Page, stage: Stage): Promise<void> {
     this.#context.signal.throwIfAborted();
     this.#normalizer.add(page.records);
     this.#resume = page.resume;
+    this.#cursor = page.cursor ?? this.#cursor;
     const rows = page.records.values.length;
     this.#pageRows += rows;
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
@@ -256,7 +268,7 @@ class Lane {
     const rejects = this.#normalizer.takeRejects();
     const position = status === "running" ? this.#resume : undefined;
     const pkg = this.#nextPackage(tables);
-    const state = this.#state(status, position, completeness);
+    const state = this.#state(status, position, this.#cursor, completeness);
     const receipt = await stage.commit({ ...pkg, changes, rejects, state });
     if (receipt.replayed)
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
@@ -267,6 +279,7 @@ class Lane {
     this.rejected += rejects.length;
     this.#committed = tables;
     this.#committedPosition = position;
+    this.#committedCursor = this.#cursor;
     this.#committedAt = runtime.now();
     this.#rowsAtCommit = this.#normalizer.rows;
     this.#stagedBytes = 0;

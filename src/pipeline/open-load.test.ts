@@ -18,7 +18,7 @@ function stateOf(states: Record<string, Partial<ResourceState>>): PipelineState 
       ...state,
     },
   ]);
-  return { resources: Object.fromEntries(whole) as PipelineState["resources"], tables: [] };
+  return { resources: Object.fromEntries(whole) as PipelineState["resources"], notes: {}, tables: [] };
 }
 
 describe("a load is open", () => {

@@ -1,9 +1,9 @@
-import type { Destination } from "../model/destination.js";
+import type { Connection, Destination } from "../model/destination.js";
 import { asSluiceError, type ErrorReport, SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Report } from "../model/report.js";
 import type { Redactor } from "../model/secret.js";
-import type { Resource, Runtime } from "../model/source.js";
+import type { Notes, Resource, Runtime } from "../model/source.js";
 import type { PipelineState } from "../model/state.js";
 import { type Checkpoint, type LaneContext, runLane } from "./lane.js";
 import { newLoadId } from "./load-id.js";
@@ -62,6 +62,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       state,
       fullRefresh: options.fullRefresh,
       checkpoint: plan.checkpoint,
+      notes: notesIn(connection, plan.name, state),
       runtime,
       signal: options.signal,
       emit,
@@ -80,6 +81,17 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
   });
   options.onEvent({ type: "run-finished", report });
   return report;
+}
+
+function notesIn(connection: Connection, pipeline: string, state: PipelineState | undefined): Notes {
+  const known = new Map(Object.entries(state?.notes ?? {}));
+  return {
+    read: (key) => known.get(key),
+    async write(key, value) {
+      known.set(key, value);
+      await connection.remember(pipeline, key, value);
+    },
+  };
 }
 
 /** The load that was cut short, or a new one. */

@@ -10,6 +10,7 @@ import {
 import { type FakeApi, type Handler, startFakeApi } from "../../test/fake-api/fake-api.js";
 import type { Event } from "../model/event.js";
 import type { Json } from "../model/json.js";
+import { memoryNotes } from "../model/notes.js";
 import { Redactor } from "../model/secret.js";
 import type { Completeness } from "../model/source.js";
 import type { EndpointConfig } from "./config.js";
@@ -63,6 +64,7 @@ async function read(
   let resumable = 0;
   const io = {
     signal: new AbortController().signal,
+    notes: memoryNotes(),
     emit: (event: Event) => void events.push(event),
     runtime: {
       now: () => 0,

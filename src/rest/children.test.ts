@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import { memoryNotes } from "../model/notes.js";
 import { systemRuntime } from "../model/runtime.js";
 import type { Completeness, Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
@@ -28,7 +29,12 @@ async function* pagesOf(
 /** Pages of parents, each with pages of children; the busiest moment is kept. */
 function read(tree: Tree, from?: Position, watch = { open: 0, most: 0 }): AsyncGenerator<Page> {
   const parents = tree.map((page, p) => page.map((_, index) => ({ p, index })));
-  const io: Io = { runtime: systemRuntime, signal: new AbortController().signal, emit: () => {} };
+  const io: Io = {
+    notes: memoryNotes(),
+    runtime: systemRuntime,
+    signal: new AbortController().signal,
+    emit: () => {},
+  };
   return readChildren(
     {
       resource: "children",

@@ -3,7 +3,7 @@ import type { HttpRequest } from "../http/message.js";
 import { fingerprint } from "../http/url.js";
 import { SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
-import { isObject, type Json, type JsonObject } from "../model/json.js";
+import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
 
@@ -19,10 +19,20 @@ export interface ChildSpec {
   readonly included: (record: Json) => JsonObject;
   /** Walks one parent record's children; the walk runs ahead of its reader only once its turn has come. */
   readonly readChild: (
-    walk: { readonly request: HttpRequest; readonly mayRunAhead: () => boolean },
+    walk: ChildWalk,
     from: Position | undefined,
     io: Io,
   ) => AsyncGenerator<Page, void, undefined>;
+}
+
+/** One walk among those of a child. */
+export interface ChildWalk {
+  readonly request: HttpRequest;
+  /** Recognizes the parent's record by what it gives to the request and to the children's records. */
+  readonly key: string;
+  /** What the parent's record gives to each of its children's records. */
+  readonly included: JsonObject;
+  readonly mayRunAhead: () => boolean;
 }
 
 /** How many parent records are asked for their children at the same time. dlt 1.26: five workers. */
@@ -57,7 +67,6 @@ type Visit = { readonly index: number } & (
 interface Started {
   readonly index: number;
   readonly key: string;
-  readonly included: JsonObject;
   /** Set when its pages are the next to be handed over. */
   hasTurn: boolean;
   readonly pages: AsyncGenerator<Page, void, undefined>;
@@ -113,7 +122,7 @@ export async function* readChildren(
           const isLast = isOver && parentEnd !== undefined && queue.length === 0 && failure === undefined;
           const child = isOver ? null : page.resume;
           yield {
-            records: withIncluded(page.records, current.included),
+            records: page.records,
             bytes: page.bytes,
             ...(isLast ? { completeness: worse(worst, parentEnd ?? "unknown") } : {}),
             ...(isLast || !isKnown || child === undefined
@@ -142,8 +151,8 @@ export async function* readChildren(
 
 function startVisit(spec: ChildSpec, visit: Extract<Visit, { key: string }>, io: Io): Started {
   const { index, key, included, request, from } = visit;
-  const pages = spec.readChild({ request, mayRunAhead: () => started.hasTurn }, from, io);
-  const started: Started = { index, key, included, hasTurn: false, pages, first: pages.next() };
+  const pages = spec.readChild({ request, key, included, mayRunAhead: () => started.hasTurn }, from, io);
+  const started: Started = { index, key, hasTurn: false, pages, first: pages.next() };
   // Its failure is told when its turn comes; until then it must not count as unhandled.
   started.first.catch(() => {});
   return started;
@@ -223,16 +232,6 @@ function placeAfter(
 ): Position {
   const place: Place = { ...(parent === undefined ? {} : { parent }), index, key, child, completeness };
   return { ...place };
-}
-
-function withIncluded(records: Records, included: JsonObject): Records {
-  if (Object.keys(included).length === 0) return records;
-  return {
-    ...records,
-    values: records.values.map((record) =>
-      isObject(record) ? { ...record, ...included } : { value: record, ...included },
-    ),
-  };
 }
 
 /** The parent is read for the child: its requests count as the child's. */

@@ -1,5 +1,6 @@
 import { parsePath } from "../expression/path.js";
-import type { Json, JsonObject } from "../model/json.js";
+import { isObject, type Json, type JsonObject } from "../model/json.js";
+import type { Page } from "../model/source.js";
 import { attempt, type Findings } from "./finding.js";
 import type { ResourceOptions } from "./options.js";
 import type { Relative } from "./parents.js";
@@ -20,4 +21,18 @@ export function planIncluded(
     return place === undefined ? [] : [{ as, place }];
   });
   return (record) => Object.fromEntries(included.map(({ as, place }) => [as, place.first(record) ?? null]));
+}
+
+/** The pages of one parent record's children, with what the parent gives to them. */
+export async function* withIncluded(
+  pages: AsyncIterable<Page>,
+  included: JsonObject,
+): AsyncGenerator<Page, void, undefined> {
+  const isEmpty = Object.keys(included).length === 0;
+  for await (const page of pages) {
+    yield isEmpty ? page : { ...page, records: { ...page.records, values: page.records.values.map(add) } };
+  }
+  function add(record: Json): Json {
+    return isObject(record) ? { ...record, ...included } : { value: record, ...included };
+  }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { createClient, type HttpClient } from "../http/client.js";
 import type { Json } from "../model/json.js";
+import { memoryNotes } from "../model/notes.js";
 import { systemRuntime } from "../model/runtime.js";
 import { Redactor } from "../model/secret.js";
 import type { Io, Page } from "../model/source.js";
@@ -41,7 +42,12 @@ function pagesOf(
   options: { from?: Position; hasPrimaryKey?: boolean; redactor?: Redactor; isOnDemand?: boolean } = {},
 ): AsyncGenerator<Page> {
   const redactor = options.redactor ?? new Redactor();
-  const io: Io = { runtime: systemRuntime, signal: new AbortController().signal, emit: () => {} };
+  const io: Io = {
+    notes: memoryNotes(),
+    runtime: systemRuntime,
+    signal: new AbortController().signal,
+    emit: () => {},
+  };
   client = createClient({ resource: "rows", baseUrl: url, userAgent: "test", redactor, ...io });
   return walk(
     {

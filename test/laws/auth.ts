@@ -5,6 +5,7 @@ import type { HttpRequest } from "../../src/http/message.js";
 import { SluiceError } from "../../src/model/error.js";
 import type { Event } from "../../src/model/event.js";
 import type { Json } from "../../src/model/json.js";
+import { memoryNotes } from "../../src/model/notes.js";
 import { Redactor, Secret } from "../../src/model/secret.js";
 import type { Page } from "../../src/model/source.js";
 import type { AuthDefinition, AuthExample, Authenticator, AuthIo } from "../../src/rest/authenticator.js";
@@ -385,7 +386,8 @@ function plan(
   const resource = resources[0]?.resource;
   assert.ok(resource !== undefined, `the configuration is refused: ${JSON.stringify(findings)}`);
   const runtime = { now: () => Date.UTC(2030, 0, 1), random: () => 0, sleep: async () => {} };
-  return (emit) => resource.read(undefined, { signal: new AbortController().signal, runtime, emit });
+  return (emit) =>
+    resource.read(undefined, { notes: memoryNotes(), signal: new AbortController().signal, runtime, emit });
 }
 
 function mask(secret: string): string {

@@ -792,7 +792,8 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     await stage.commit(pkg);
     await stage[Symbol.asyncDispose]();
     const reader = await trial.connect();
-    assert.deepEqual(await reader.state("shop"), { resources: { orders: pkg.state }, tables: [ORDERS] });
+    const state = await reader.state("shop");
+    assert.deepEqual(state, { resources: { orders: pkg.state }, notes: {}, tables: [ORDERS] });
   },
 
   "state is updated in place": async (trial) => {
@@ -833,6 +834,20 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     await trial.connection.resetState("shop");
     assert.deepEqual((await trial.connection.state("shop"))?.resources ?? {}, {});
     assert.deepEqual(await trial.data("orders"), ordersData([1, "a"]));
+  },
+
+  "a note is stored at once, beside the state, and stays": async (trial) => {
+    await trial.connection.remember("shop", "limits", { left: [3, null] });
+    await trial.load({ batches: [orders([1, "a"])] });
+    await trial.connection.remember("shop", "limits", { left: [2, "é\u0000"] });
+    await trial.connection.remember("other", "limits", 1);
+    const state = await (await trial.connect()).state("shop");
+    assert.deepEqual(state?.notes, { limits: { left: [2, "é\u0000"] } });
+    assert.deepEqual(Object.keys(state.resources), ["orders"]);
+    await trial.connection.resetState("shop");
+    const after = await trial.connection.state("shop");
+    assert.deepEqual(after?.notes, { limits: { left: [2, "é\u0000"] } });
+    assert.deepEqual(after.resources, {});
   },
 
   "stages of different resources commit side by side": async (trial) => {

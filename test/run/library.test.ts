@@ -117,6 +117,46 @@ describe("a user's generator", () => {
   });
 });
 
+describe("a cursor", () => {
+  const events = (seen: unknown[], rows: readonly number[], disposition: "append" | "replace" = "append") =>
+    defineResource({
+      name: "events",
+      writeDisposition: disposition,
+      async *read(_, io) {
+        seen.push(io.cursor);
+        const after = Number(io.cursor?.["n"] ?? -1);
+        for (const n of rows.filter((row) => row > after)) {
+          if (n === 13) throw new SluiceError("http/network", "gone");
+          yield { records: [{ n }], resume: { n }, cursor: { n } };
+        }
+      },
+    });
+  const load = (source: Resource, options: { readonly fullRefresh?: boolean } = {}) =>
+    run({ pipeline: "own", source, destination: duckdb(file), checkpoint: { rows: 1 } }, options);
+
+  it("is what the last committed page left, also when the walk broke off after it", async () => {
+    const seen: unknown[] = [];
+    expect((await load(events(seen, [1, 2, 13]))).status).toBe("failed");
+    expect((await load(events(seen, [1, 2, 3]))).status).toBe("ok");
+    expect((await load(events(seen, [1, 2, 3]))).status).toBe("ok");
+    expect((await load(events(seen, [1, 2, 3]), { fullRefresh: true })).status).toBe("ok");
+    expect(seen).toEqual([undefined, { n: 2 }, { n: 3 }, undefined]);
+    expect(
+      await query(file, "select n::int as n, count(*)::int as times from own.events group by n order by n"),
+    ).toEqual([1, 2, 3].map((n) => ({ n, times: 2 })));
+  });
+
+  it("is not used where each load replaces the table", async () => {
+    const seen: unknown[] = [];
+    await load(events(seen, [1, 2], "replace"));
+    await load(events(seen, [1, 2, 3], "replace"));
+    expect(seen).toEqual([undefined, undefined]);
+    expect(await query(file, "select n::int as n from own.events order by n")).toEqual(
+      [1, 2, 3].map((n) => ({ n })),
+    );
+  });
+});
+
 describe("events", () => {
   it("can be iterated and awaited at once, and end with the report", async () => {
     const running = run(own("things", [[{ a: 1 }], [{ a: 2 }]]));

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json, JsonObject } from "../../src/model/json.js";
+import { memoryNotes } from "../../src/model/notes.js";
 import { systemRuntime } from "../../src/model/runtime.js";
 import { Redactor } from "../../src/model/secret.js";
 import type { Page } from "../../src/model/source.js";
@@ -37,7 +38,12 @@ async function pagesOf(endpoint: object, from?: Position, client?: object): Prom
   const { resources, findings } = plan(endpoint, client);
   expect(findings).toEqual([]);
   const [{ resource }] = resources as [PlannedResource];
-  const io = { runtime: systemRuntime, signal: new AbortController().signal, emit: () => {} };
+  const io = {
+    notes: memoryNotes(),
+    runtime: systemRuntime,
+    signal: new AbortController().signal,
+    emit: () => {},
+  };
   const pages: Page[] = [];
   for await (const page of resource.read(from, io)) pages.push(page);
   return pages;

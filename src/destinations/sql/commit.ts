@@ -1,5 +1,6 @@
 import type { PackageHeader, Receipt, Reject, StagePlan, TableCounts } from "../../model/destination.js";
 import { SluiceError } from "../../model/error.js";
+import type { Json } from "../../model/json.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
 import type { TypedColumn } from "./dialect.js";
 import type { Place } from "./statements.js";
@@ -229,17 +230,40 @@ function rejectValues(loadId: string, reject: Reject): SqlValue[] {
 }
 
 async function writeState(session: Session, { plan, pkg, target }: Commit): Promise<void> {
-  const state = JSON.stringify(pkg.state);
-  const at = isoTime(pkg.state.committedAt);
-  const changed = await session.run(sql.updateState(target), [state, at, plan.pipeline, plan.resource]);
+  await upsertState(session, target, plan.pipeline, plan.resource, pkg.state, pkg.state.committedAt);
+}
+
+/** Stores a note in a transaction of its own, as `Connection.remember` promises. Shared by all SQL destinations. */
+export async function commitNote(
+  session: Session,
+  target: Place,
+  note: { readonly pipeline: string; readonly key: string; readonly value: Json; readonly at: number },
+): Promise<void> {
+  await session.run("BEGIN");
+  try {
+    await session.run(sql.createDataset(target));
+    for (const statement of sql.createSystemTables(target)) await session.run(statement);
+    await upsertState(session, target, note.pipeline, sql.noteName(note.key), note.value, note.at);
+    await session.run("COMMIT");
+  } catch (error) {
+    await session.run("ROLLBACK").catch(() => 0);
+    throw error;
+  }
+}
+
+async function upsertState(
+  session: Session,
+  target: Place,
+  pipeline: string,
+  name: string,
+  value: unknown,
+  atMs: number,
+): Promise<void> {
+  const state = JSON.stringify(value);
+  const at = isoTime(atMs);
+  const changed = await session.run(sql.updateState(target), [state, at, pipeline, name]);
   if (changed > 0) return;
-  await session.run(sql.insertSystem(target, SYSTEM_TABLES.state), [
-    plan.pipeline,
-    plan.resource,
-    state,
-    1,
-    at,
-  ]);
+  await session.run(sql.insertSystem(target, SYSTEM_TABLES.state), [pipeline, name, state, 1, at]);
 }
 
 async function writeSchemaVersion(session: Session, { plan, pkg, target }: Commit): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Json } from "../../model/json.js";
+import type { PipelineState, ResourceState } from "../../model/state.js";
 import {
   type ColumnSchema,
   type SchemaChange,
@@ -273,13 +275,41 @@ export function readSchemas(place: Place): string {
   );
 }
 
-/** Parameters: pipeline, then the resources if there are any. */
+/** Notes stand in the state table under names that no resource has in practice. */
+const NOTE = "@note/";
+
+/** The name under which a note is stored in place of a resource's. */
+export function noteName(key: string): string {
+  return NOTE + key;
+}
+
+/** The key of a note that is stored under this name; undefined: it is a resource's. */
+function noteKey(name: string): string | undefined {
+  return name.startsWith(NOTE) ? name.slice(NOTE.length) : undefined;
+}
+
+/** Rows of `readState` as the resources' states and the notes. */
+export function partState(rows: readonly (readonly unknown[])[]): Pick<PipelineState, "resources" | "notes"> {
+  const resources: Record<string, ResourceState> = {};
+  const notes: Record<string, Json> = {};
+  for (const [name, state] of rows) {
+    const value: unknown = JSON.parse(String(state));
+    const key = noteKey(String(name));
+    if (key === undefined) resources[String(name)] = value as ResourceState;
+    else notes[key] = value as Json;
+  }
+  return { resources, notes };
+}
+
+/** Parameters: pipeline, then the resources if there are any. Notes stay. */
 export function deleteState(place: Place, resources: number): string {
   const quote = (name: string) => place.dialect.quote(name);
   const named = Array.from({ length: resources }, (_, index) => `$${index + 2}`).join(", ");
   return (
     `DELETE FROM ${tableName(place, SYSTEM_TABLES.state)} WHERE ${quote("pipeline")} = $1` +
-    (resources === 0 ? "" : ` AND ${quote("resource")} IN (${named})`)
+    (resources === 0
+      ? ` AND ${quote("resource")} NOT LIKE '${NOTE}%'`
+      : ` AND ${quote("resource")} IN (${named})`)
   );
 }
 

@@ -5,6 +5,7 @@ import { type FakeApi, startFakeApi } from "../../../test/fake-api/fake-api.js";
 import type { SluiceError } from "../../model/error.js";
 import type { Event } from "../../model/event.js";
 import type { Json } from "../../model/json.js";
+import { memoryNotes } from "../../model/notes.js";
 import { Redactor } from "../../model/secret.js";
 import type { Resource } from "../../model/source.js";
 import { defineAuth } from "../authenticator.js";
@@ -68,7 +69,7 @@ function plan(auth: AuthConfig, rest: Partial<RestApiOptions> = {}): Resource[] 
 async function read(resource: Resource | undefined, signal = new AbortController().signal): Promise<void> {
   const runtime = { now: () => now, random: () => 0, sleep: async () => {} };
   const emit = (event: Event): unknown => events.push(event);
-  for await (const page of resource?.read(undefined, { signal, runtime, emit }) ?? []) {
+  for await (const page of resource?.read(undefined, { notes: memoryNotes(), signal, runtime, emit }) ?? []) {
     expect(page.records.values).toEqual([{ id: 1 }]);
   }
 }
