@@ -108,6 +108,8 @@ export function defineResource(definition: ResourceDefinition): Resource {
       writeDisposition: definition.writeDisposition ?? "append",
       primaryKey: definition.primaryKey ?? [],
       columns: definition.columns ?? [],
+      ...(definition.contract === undefined ? {} : { contract: definition.contract }),
+      ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
       ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
     },
     async *read(from, io): AsyncGenerator<Page> {

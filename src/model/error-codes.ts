@@ -170,6 +170,17 @@ export const ERROR_CODES = {
     explain:
       "Records that break the declared schema are kept in _sluice_rejects with the reason; the good rows are committed.",
   },
+  "data/contract": {
+    kind: "data",
+    title: "The data would change a frozen schema",
+    explain:
+      "schema_contract says freeze, and a record would add a table or column or change a column's type. Nothing of the package was committed; the next run reads it again.",
+  },
+  "data/too-many-rejects": {
+    kind: "data",
+    title: "More records were set aside than max_rejected allows",
+    explain: "Nothing of the package was committed; the next run reads it again.",
+  },
   "data/names": {
     kind: "data",
     title: "A name can't be used",

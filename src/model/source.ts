@@ -15,6 +15,22 @@ export interface ColumnHint {
   readonly scale?: number;
 }
 
+/**
+ * What happens to a value that would change the schema.
+ * - `evolve`        the schema changes
+ * - `freeze`        the resource fails, and nothing of the package is committed
+ * - `discard_row`   its row is set aside, with the rows below it
+ * - `discard_value` the value is set aside, the row stays without it
+ */
+export type ContractMode = "evolve" | "freeze" | "discard_row" | "discard_value";
+
+/** A resource's schema contract: for tables that would be new, columns that would be new, columns of another type. */
+export interface SchemaContract {
+  readonly tables: ContractMode;
+  readonly columns: ContractMode;
+  readonly dataType: ContractMode;
+}
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -23,6 +39,10 @@ export interface ResourceHints {
   readonly columns: readonly ColumnHint[];
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
+  /** Default: everything evolves. */
+  readonly contract?: SchemaContract;
+  /** How many records and values may be set aside in one run before the resource fails. Default: no limit. */
+  readonly maxRejected?: number;
 }
 
 /**

@@ -22,6 +22,8 @@ export interface ResourceState {
   /** The last `Page.cursor`: from where an incremental resource goes on. */
   readonly cursor?: JsonObject;
   readonly completeness?: Completeness;
+  /** Whether a walk was ever complete: from then on its schema contract holds for the tables that are there. */
+  readonly settled?: true;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
   readonly loadResources: readonly string[];

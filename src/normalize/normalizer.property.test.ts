@@ -342,7 +342,7 @@ describe("normalizing any records", () => {
           typeof (value as JsonObject)["id"] !== "object";
         // Without `id` itself, a twin such as `ID` may be taken for it, so only records with the key are compared.
         const kept = values.filter(hasKey);
-        const rejects = normalizer.takeRejects();
+        const { rejects } = normalizer.takeRejects();
         expect(normalizer.rows + rejects.length).toBe(values.length);
         if (values.every((value) => hasKey(value) || !hasTwin(value))) {
           expect(readBack(batches, "t")).toEqual(kept.map((value) => meaning(value)));

@@ -42,7 +42,11 @@ function data(batches: readonly Batch[]): Record<string, Record<string, Cell>[]>
 function normalize(values: readonly Json[], hints: Partial<ResourceHints> = {}) {
   const normalizer = start(hints);
   add(normalizer, ...values);
-  return { ...data(normalizer.take()), tables: normalizer.tables(), rejects: normalizer.takeRejects() };
+  return {
+    ...data(normalizer.take()),
+    tables: normalizer.tables(),
+    rejects: normalizer.takeRejects().rejects,
+  };
 }
 
 /** Name and type of every column that is not a system column. */
@@ -648,7 +652,7 @@ describe("rejects", () => {
     });
     const [root, list] = batches.map(batchRows);
     expect(list!.map((row) => row["_sluice_parent_id"])).toEqual(root!.map((row) => row["_sluice_id"]));
-    expect(normalizer.takeRejects()).toEqual([
+    expect(normalizer.takeRejects().rejects).toEqual([
       {
         resource: "t",
         table: "t",
@@ -667,7 +671,7 @@ describe("rejects", () => {
         record: '{"s":"worse","x":1}',
       },
     ]);
-    expect(normalizer.takeRejects()).toEqual([]);
+    expect(normalizer.takeRejects().rejects).toEqual([]);
   });
 
   it("counts a value that does not fit a declared column as missing there", () => {
@@ -692,7 +696,7 @@ describe("rejects", () => {
   it("has no primary key in the schema until every part of it has a column", () => {
     const normalizer = start({ primaryKey: ["id", "user.id"] });
     add(normalizer, { id: 1 });
-    expect(normalizer.takeRejects()).toHaveLength(1);
+    expect(normalizer.takeRejects().rejects).toHaveLength(1);
     expect(normalizer.tables()[0]!.primaryKey).toEqual([]);
     add(normalizer, { id: 1, user: { id: 2 } });
     expect(normalizer.tables()[0]!.primaryKey).toEqual(["id", "user__id"]);

@@ -4,12 +4,12 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Records, ResourceHints } from "../model/source.js";
 import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
 import { inferType } from "../schema/infer.js";
-import { join } from "../schema/join.js";
-import { jsonText } from "../schema/json-text.js";
+import { type Joined, join } from "../schema/join.js";
 import { identityOf, Names } from "../schema/names.js";
-import { childTableName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
+import { childTableName, columnName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
-import { BIGINT, BOOL, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
+import { BIGINT, BOOL, type ColumnBuilder, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
+import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
 import { type Declared, declaredColumns, isMeant } from "./declared.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
@@ -25,6 +25,11 @@ export interface NormalizerOptions {
   readonly loadId: string;
   /** Milliseconds since 1970; part of every row's id. */
   readonly now: number;
+  /**
+   * Whether a walk was complete before: then the schema contract holds for the tables that are known. Before that it
+   * holds for declared columns only, so that the first load makes the schema (dlt: evolve once). Default false.
+   */
+  readonly settled?: boolean;
   /** Longest name of a table or column. Default 255. */
   readonly maxIdentifier?: number;
   /** Numbers in [0, 1) for the random part of row ids. Default `Math.random`. */
@@ -48,14 +53,19 @@ export interface Normalizer {
    * if nothing ever arrived.
    */
   tables(): readonly TableSchema[];
-  /** Records that were set aside since the last call. */
-  takeRejects(): Reject[];
+  /** What was set aside since the last call. */
+  takeRejects(): SetAside;
+}
+
+/** Records and values that are not in the tables. */
+export interface SetAside {
+  readonly rejects: readonly Reject[];
+  /** How many of them the schema contract asked for; the others are mistakes in the data. */
+  readonly discarded: number;
 }
 
 /** Deeper than this nothing is unpacked, whatever is configured: the walk is recursive. */
 const MAX_LEVEL = 64;
-/** Characters of a rejected record that are kept. */
-const MAX_REJECT = 1_048_576;
 
 /**
  * Starts a normalizer. The rules, which are dlt's unless noted:
@@ -67,6 +77,7 @@ const MAX_REJECT = 1_048_576;
  * - Two keys with one normalized name get two columns (not dlt's rule, which keeps the last).
  * - Below `maxTableNesting` levels, below 64, and in columns declared as json, objects and lists are kept as JSON text.
  * - A record without a value in a primary key or a column declared not nullable is set aside with its children.
+ * - What the schema contract does not allow is an error or set aside; a row of a child table without its parent.
  *
  * Dates that a generator yields are taken as their ISO text; undefined is null.
  *
@@ -78,14 +89,11 @@ const MAX_REJECT = 1_048_576;
 export function createNormalizer(options: NormalizerOptions): Normalizer {
   const load = startLoad(options);
   let rows = 0;
-  let rejects: Reject[] = [];
 
   return {
     add(records) {
       for (const record of records.values) {
-        const reject = addRecord(load, record);
-        if (reject === undefined) rows++;
-        else rejects.push(reject);
+        if (addRecord(load, record)) rows++;
       }
     },
     get rows() {
@@ -98,11 +106,13 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
       return load.tables.reduce((sum, table) => sum + table.size, 0);
     },
     take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
-    tables: () => load.tables.map((table) => table.schema()),
+    tables: () => (load.isRefused ? [] : load.tables.map((table) => table.schema())),
     takeRejects() {
-      const taken = rejects;
-      rejects = [];
-      return taken;
+      const { guard } = load;
+      const { rejects, discarded } = guard;
+      guard.rejects = [];
+      guard.discarded = 0;
+      return { rejects, discarded };
     },
   };
 }
@@ -117,6 +127,11 @@ interface Load {
   readonly tables: TableBuilder[];
   readonly tableNames: Names;
   readonly required: readonly Declared[];
+  readonly guard: Guard;
+  /** The root table would be new, and the contract does not allow it. */
+  readonly isRefused: boolean;
+  /** The root record that is being added. */
+  record: Json;
   /** Row of the root record that is being added. */
   rootRow: number;
 }
@@ -132,6 +147,8 @@ function startLoad(options: NormalizerOptions): Load {
   const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
   const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
 
+  const guard = new Guard(options.resource, options.hints);
+
   const load: Load = {
     options,
     maxIdentifier,
@@ -141,6 +158,10 @@ function startLoad(options: NormalizerOptions): Load {
     tables: [root],
     tableNames,
     required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
+    guard,
+    isRefused:
+      options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
+    record: null,
     rootRow: 0,
   };
   for (const table of known.values()) restoreTable(load, table);
@@ -184,13 +205,18 @@ function restoreTable(load: Load, known: TableSchema): void {
   load.tables.push(childBuilder(parent, source, known.name, known));
 }
 
-function childTable(load: Load, parent: TableBuilder, field: Field): TableBuilder {
+/** The table of a list's items; undefined if it would be new and the contract does not allow it. */
+function childTable(load: Load, parent: TableBuilder, field: Field, value: Json): TableBuilder | undefined {
   const name = load.tableNames.claim(
     tableIdentity(parent, field.path),
     childTableName(parent.plan.name, field.path, load.maxIdentifier),
   );
   const existing = load.tables.find((table) => table.plan.name === name);
   if (existing !== undefined) return existing;
+  if (load.options.settled === true && load.guard.contract.tables !== "evolve") {
+    refuse(load, "tables", parent, field, `table "${name}" would be new`, value);
+    return undefined;
+  }
   const table = childBuilder(parent, field.path, name, undefined);
   load.tables.push(table);
   return table;
@@ -210,21 +236,32 @@ function tableIdentity(parent: TableBuilder, source: readonly string[]): string 
   return `${parent.plan.name}/${identityOf(source)}`;
 }
 
-/** Adds a record and its children; a record that must not be stored is taken out again and returned as a reject. */
-function addRecord(load: Load, record: Json): Reject | undefined {
+/** Adds a record and its children; false: it must not be stored, so it was taken out again and set aside. */
+function addRecord(load: Load, record: Json): boolean {
   const { root, required, tables } = load;
-  if (required.length > 0) {
+  load.record = record;
+  if (load.isRefused) {
+    load.guard.refuseRecord(root.plan.name, record);
+    return false;
+  }
+  if (required.length > 0 || load.guard.isBound) {
     for (const table of tables) table.mark = table.rows;
   }
   const row = root.addRow(load.ids);
   load.rootRow = row;
   addItem(load, root, record, row);
+  if (load.guard.isBroken) {
+    for (const table of tables) table.rollBack();
+    load.guard.discardRow(record);
+    return false;
+  }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
     for (const table of tables) table.rollBack();
-    return rejected(load, declared, record);
+    load.guard.rejects.push(rejected(load, declared, record));
+    return false;
   }
-  return undefined;
+  return true;
 }
 
 function addItem(load: Load, table: TableBuilder, value: Json, row: number): void {
@@ -294,21 +331,27 @@ function addValue(load: Load, table: TableBuilder, field: Field, value: Json | u
       // Undefined, functions and symbols, which only generators can yield, are null as in JSON.stringify.
       return;
   }
-  addMismatch(table, field, value, row);
+  addMismatch(load, table, field, value, row);
 }
 
 function addNested(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
   if ((value as object) instanceof Date) {
     addValue(load, table, field, (value as unknown as Date).toJSON(), row);
   } else if (field.whole) {
-    addMismatch(table, field, value, row);
+    addMismatch(load, table, field, value, row);
   } else if (Array.isArray(value)) {
     if (value.length === 0) return;
-    field.items ??= childTable(load, table, field);
+    field.items ??= childTable(load, table, field, value as Json);
     const { items } = field;
+    if (items === undefined) return;
     for (let index = 0; index < value.length; index++) {
+      const before = load.guard.isBound ? load.tables.map((one) => one.rows) : undefined;
       const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
       addItem(load, items, value[index] as Json, itemRow);
+      if (before !== undefined && load.guard.isBroken) {
+        load.tables.forEach((one, at) => one.rollBack(before[at] ?? 0));
+        load.guard.discardRow(value[index] as Json);
+      }
     }
   } else {
     field.object ??= new Shape(field.path, field.level + 1);
@@ -317,12 +360,26 @@ function addNested(load: Load, table: TableBuilder, field: Field, value: Json, r
 }
 
 /** A value that is its column's first, or of another type. */
-function addMismatch(table: TableBuilder, field: Field, value: Json, row: number): void {
+function addMismatch(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
   const type = inferType(value);
   if (value === null || type === undefined) return;
-  field.column ??= table.columns.columnOf(field, type);
+  const isHeld = load.guard.isBound && holdsFor(load, table);
+  if (field.column === undefined) {
+    if (isHeld && load.guard.contract.columns !== "evolve" && !table.columns.has(field)) {
+      const name = columnName(field.path, load.maxIdentifier);
+      refuse(load, "columns", table, field, `column "${name}" would be new`, value);
+      return;
+    }
+    field.column = table.columns.columnOf(field, type);
+  }
   const { column } = field;
   const joined = join(column.schema, value);
+  if (isHeld && load.guard.contract.dataType !== "evolve" && changesType(column, joined)) {
+    const { name, type: from } = column.schema;
+    const what = `column "${name}" is ${from} and would have to hold ${type.type}`;
+    refuse(load, "dataType", table, field, what, value);
+    return;
+  }
   if ("stored" in joined) {
     if (joined.column !== column.schema) table.columns.change(column, joined.column, table.rows);
     column.store(row, joined.stored);
@@ -331,6 +388,39 @@ function addMismatch(table: TableBuilder, field: Field, value: Json, row: number
   const variant = table.columns.variantOf(column, joined.variant);
   const stored = join(variant.schema, value);
   if ("stored" in stored) variant.store(row, stored.stored);
+}
+
+/** The contract holds for tables that an earlier complete walk has made, and where columns are declared. */
+function holdsFor(load: Load, table: TableBuilder): boolean {
+  if (load.options.settled === true && table.plan.known !== undefined) return true;
+  return table.plan.declared.some((declared) => declared.type !== undefined);
+}
+
+function changesType(column: ColumnBuilder, joined: Joined): boolean {
+  if ("variant" in joined)
+    return !column.variants.some((variant) => variant.schema.type === joined.variant.type);
+  const { type, precision, scale } = joined.column;
+  const { schema } = column;
+  return type !== schema.type || precision !== schema.precision || scale !== schema.scale;
+}
+
+/** Gives a value that would change the schema to the guard. */
+function refuse(
+  load: Load,
+  entity: Entity,
+  table: TableBuilder,
+  field: Field,
+  what: string,
+  value: Json,
+): void {
+  const path = placeOf(table) + jsonPath(field.path).slice(1);
+  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record);
+}
+
+/** Where a table's rows are in the record. */
+function placeOf({ plan }: TableBuilder): string {
+  if (plan.parent === undefined) return "$";
+  return `${placeOf(plan.parent)}${jsonPath(plan.source ?? []).slice(1)}[*]`;
 }
 
 function newField(
@@ -367,18 +457,9 @@ function rejected(load: Load, declared: Declared, record: Json): Reject {
     path: jsonPath(path),
     reason: `null-in-not-null: ${declared.written} ${role} and ${fault}`,
     column: declared.column?.schema.name ?? declared.name,
-    ...(value === undefined ? {} : { value: jsonText(value).slice(0, MAX_REJECT) }),
-    record: jsonText(record).slice(0, MAX_REJECT),
+    ...(value === undefined ? {} : { value: rejectText(value) }),
+    record: rejectText(record),
   };
-}
-
-function valueAt(record: Json, path: readonly string[]): Json | undefined {
-  let value: Json | undefined = record;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = (value as JsonObject)[key];
-  }
-  return value;
 }
 
 function jsonPath(path: readonly string[]): string {

@@ -89,11 +89,11 @@ export class TableBuilder {
     return row;
   }
 
-  /** Forgets the rows since the mark. */
-  rollBack(): void {
-    if (this.rows === this.mark) return;
-    for (const column of this.columns.builders) column.truncate(this.mark, this.rows);
-    this.rows = this.mark;
+  /** Forgets the rows since the mark, or after the first `rows`. */
+  rollBack(rows = this.mark): void {
+    if (this.rows === rows) return;
+    for (const column of this.columns.builders) column.truncate(rows, this.rows);
+    this.rows = rows;
   }
 
   /** The table as it is now. The same value is given until something changes. */

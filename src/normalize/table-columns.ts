@@ -41,6 +41,15 @@ export class TableColumns {
     for (const declared of plan.declared) this.#declare(declared);
   }
 
+  /** Whether a field's values have a column already, or one that was declared for them. */
+  has(field: Field): boolean {
+    return (
+      field.declared !== undefined ||
+      this.#byIdentity.has(identityOf(field.path)) ||
+      this.#open.has(columnName(field.path, this.#plan.maxIdentifier))
+    );
+  }
+
   /** The column for a field's values; a new one starts with the type of its first value. */
   columnOf(field: Field, type: ColumnType): ColumnBuilder {
     const identity = identityOf(field.path);

@@ -110,6 +110,9 @@ class Lane {
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
   #packages: number;
+  /** Records and values set aside in this run. */
+  #setAside = 0;
+  #settled: boolean;
   #stagedBytes = 0;
   #pageRows = 0;
   #rowsAtCommit = 0;
@@ -131,6 +134,7 @@ class Lane {
     this.#committedAt = context.runtime.now();
     this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
     const before = context.state?.resources[resource.name];
+    this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
     const isAfresh = context.fullRefresh || resource.hints.writeDisposition === "replace";
     this.#cursor = isAfresh ? undefined : before?.cursor;
@@ -141,6 +145,7 @@ class Lane {
       table: resource.table,
       hints: resource.hints,
       known: this.#committed,
+      settled: before?.settled === true,
       loadId: context.loadId,
       now: context.startedAt,
     });
@@ -208,6 +213,7 @@ class Lane {
       ...(position === undefined ? {} : { position }),
       ...(cursor === undefined ? {} : { cursor }),
       ...(completeness === undefined ? {} : { completeness }),
+      ...(this.#settled ? { settled: true } : {}),
       loadId,
       loadResources,
       packages: this.#packages,
@@ -259,15 +265,24 @@ class Lane {
     await this.#commit(stage, "running");
   }
 
+  #refuseTooMany(more: number): void {
+    const { maxRejected } = this.#resource.hints;
+    const count = this.#setAside + more;
+    if (maxRejected !== undefined && count > maxRejected)
+      throw tooManyRejects(this.#resource.name, count, maxRejected);
+  }
+
   async #commit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
     const { connection, runtime, emit } = this.#context;
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
     const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
-    const rejects = this.#normalizer.takeRejects();
+    const { rejects, discarded } = this.#normalizer.takeRejects();
+    this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
     const pkg = this.#nextPackage(tables);
+    this.#settled ||= status === "done";
     const state = this.#state(status, position, this.#cursor, completeness);
     const receipt = await stage.commit({ ...pkg, changes, rejects, state });
     if (receipt.replayed)
@@ -276,7 +291,8 @@ class Lane {
     for (const change of changes) emit({ type: "schema-change", resource, change });
     const rows = this.#normalizer.rows - this.#rowsAtCommit;
     emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
-    this.rejected += rejects.length;
+    this.rejected += rejects.length - discarded;
+    this.#setAside += rejects.length;
     this.#committed = tables;
     this.#committedPosition = position;
     this.#committedCursor = this.#cursor;
@@ -316,6 +332,17 @@ function shortWalk(resource: string): SluiceError {
     at: { resource },
     hint: "Check the paginator's options against a response: `sluice preview` shows where it ends. Merged rows are kept; appended and replaced ones since the last commit are not.",
   });
+}
+
+function tooManyRejects(resource: string, count: number, max: number): SluiceError {
+  return new SluiceError(
+    "data/too-many-rejects",
+    `${count} records or values would be set aside, and max_rejected is ${max}`,
+    {
+      at: { resource },
+      hint: "`sluice preview` shows the records. Nothing since the last commit is kept; correct the columns or the contract, or raise max_rejected.",
+    },
+  );
 }
 
 function rejectedError(resource: string, count: number): SluiceError {

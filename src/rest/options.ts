@@ -126,6 +126,8 @@ const endpoint = z.strictObject({
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),
 });
 
+const contractMode = z.enum(["evolve", "freeze", "discard_row", "discard_value"]);
+
 /** Keys that a resource and resource_defaults share. */
 const resourceKeys = {
   primary_key: names
@@ -134,6 +136,30 @@ const resourceKeys = {
     .describe("Key or keys that identify a record; what merge goes by."),
   write_disposition: z.enum(["append", "replace", "merge"]).optional().describe("Default append."),
   columns: columns.nullable().optional().describe("Declared columns: a map by name, or a list with names."),
+  schema_contract: z
+    .union([
+      contractMode,
+      z.strictObject({
+        tables: contractMode.optional().describe("For lists that would make a new table. Default evolve."),
+        columns: contractMode.optional().describe("For keys that would make a new column. Default evolve."),
+        data_type: contractMode
+          .optional()
+          .describe("For values that would widen a column or need a variant of it. Default evolve."),
+      }),
+    ])
+    .nullable()
+    .optional()
+    .describe(
+      "What happens to data that would change the schema: evolve, freeze (the resource fails), discard_row, discard_value (set aside in _sluice_rejects); one for all, or by entity. The first complete load makes the schema; where columns are declared the contract holds at once. Default evolve.",
+    ),
+  max_rejected: z
+    .int()
+    .min(0)
+    .nullable()
+    .optional()
+    .describe(
+      "Records and values that may be set aside in one run before the resource fails without committing them. Default: no limit.",
+    ),
   max_table_nesting: z
     .int()
     .min(0)

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { HttpRequest } from "../http/message.js";
-import type { ColumnHint, Resource, ResourceHints } from "../model/source.js";
+import type { ColumnHint, Resource, ResourceHints, SchemaContract } from "../model/source.js";
 import { type ChildSpec, readChildren } from "./children.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
@@ -118,8 +118,16 @@ function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): Reso
     writeDisposition: options.write_disposition ?? "append",
     primaryKey,
     columns,
+    ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
+    ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
     ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
   };
+}
+
+function contractOf(contract: NonNullable<ExpandedResource["schema_contract"]>): SchemaContract {
+  if (typeof contract === "string") return { tables: contract, columns: contract, dataType: contract };
+  const { tables = "evolve", columns = "evolve", data_type: dataType = "evolve" } = contract;
+  return { tables, columns, dataType };
 }
 
 function fingerprintOf(value: unknown): string {
