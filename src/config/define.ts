@@ -109,6 +109,7 @@ export function defineResource(definition: ResourceDefinition): Resource {
       primaryKey: definition.primaryKey ?? [],
       columns: definition.columns ?? [],
       ...(definition.contract === undefined ? {} : { contract: definition.contract }),
+      ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
       ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
       ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
     },

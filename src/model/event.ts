@@ -57,6 +57,8 @@ export type Event =
       readonly resource: string;
       readonly status: "ok" | "failed" | "interrupted";
       readonly completeness: Completeness;
+      /** The reason for `completeness`, if the source gave one. */
+      readonly why?: string;
       readonly error?: ErrorReport;
     }
   | { readonly type: "run-finished"; readonly report: Report };

@@ -28,5 +28,7 @@ export interface ResourceReport {
   /** Milliseconds spent waiting between attempts. */
   readonly wait_ms: number;
   readonly completeness: Completeness;
+  /** Why: `total of 250 records reached`, `no next link`. Absent if the source gave no reason. */
+  readonly completeness_reason?: string;
   readonly error?: ErrorReport;
 }

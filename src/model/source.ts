@@ -41,6 +41,8 @@ export interface ResourceHints {
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */
   readonly contract?: SchemaContract;
+  /** A walk that is `short` is committed all the same. Default false: it fails. */
+  readonly allowShort?: boolean;
   /** How many records and values may be set aside in one run before the resource fails. Default: no limit. */
   readonly maxRejected?: number;
 }
@@ -115,6 +117,8 @@ export interface Page {
   readonly bytes: number;
   /** Only on the last page: how sure it is that the walk saw everything. */
   readonly completeness?: Completeness;
+  /** Beside `completeness`: the reason, in a few words such as "total of 250 records reached". */
+  readonly why?: string;
 }
 
 /** A page's records. Objects today; the byte reader adds a kind of its own. */

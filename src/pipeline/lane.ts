@@ -53,13 +53,14 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
   emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
   const lane = new Lane(resource, context, from);
   try {
-    const completeness = await lane.read();
+    const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
       type: "resource-finished",
       resource: resource.name,
       status: "ok",
       completeness,
+      ...(why === undefined ? {} : { why }),
       ...(rejected === 0 ? {} : { error: rejectedError(resource.name, rejected).toReport() }),
     });
   } catch (thrown) {
@@ -151,13 +152,15 @@ class Lane {
     });
   }
 
-  async read(): Promise<Completeness> {
+  async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
     await using stage = await this.#openStage(this.#resource.hints.writeDisposition);
     let completeness: Completeness = "unknown";
+    let why: string | undefined;
     try {
       for await (const page of this.#resource.read(this.#from, this.#io())) {
         await this.#take(page, stage);
         completeness = page.completeness ?? completeness;
+        why = page.why ?? why;
       }
       // A generator may answer a stop by ending: that is no complete walk.
       this.#context.signal.throwIfAborted();
@@ -165,13 +168,13 @@ class Lane {
       await this.#saveProgress(stage, error);
       throw error;
     }
-    if (completeness === "short") {
+    if (completeness === "short" && this.#resource.hints.allowShort !== true) {
       // Merged rows do no harm when the next walk brings them again; appended ones would be there twice.
       if (this.#resource.hints.writeDisposition === "merge") await this.#commit(stage, "running");
-      throw shortWalk(this.#resource.name);
+      throw shortWalk(this.#resource.name, why);
     }
     await this.#commit(stage, "done", completeness);
-    return completeness;
+    return { completeness, ...(why === undefined ? {} : { why }) };
   }
 
   /** Commits nothing but the fact that this load is over for the resource, and where the next one goes on. */
@@ -327,11 +330,16 @@ function interrupted(resource: string): SluiceError {
   });
 }
 
-function shortWalk(resource: string): SluiceError {
-  return new SluiceError("paginator/short", "the walk ended although the API says that there is more", {
-    at: { resource },
-    hint: "Check the paginator's options against a response: `sluice preview` shows where it ends. Merged rows are kept; appended and replaced ones since the last commit are not.",
-  });
+function shortWalk(resource: string, why: string | undefined): SluiceError {
+  const reason = why === undefined ? "" : `: ${why}`;
+  return new SluiceError(
+    "paginator/short",
+    `the walk ended although the API says that there is more${reason}`,
+    {
+      at: { resource },
+      hint: "Check the paginator's options against a response: `sluice preview` shows where it ends. Merged rows are kept; appended and replaced ones since the last commit are not. endpoint.allow_short: true takes it as it is.",
+    },
+  );
 }
 
 function tooManyRejects(resource: string, count: number, max: number): SluiceError {

@@ -70,6 +70,7 @@ export function createReporter(pipeline: string): Reporter {
           const report = resource(event.resource);
           report.status = event.status;
           report.completeness = event.completeness;
+          if (event.why !== undefined) report.completeness_reason = event.why;
           if (event.error !== undefined) report.error = event.error;
           break;
         }

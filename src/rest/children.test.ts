@@ -45,6 +45,7 @@ function read(tree: Tree, from?: Position, watch = { open: 0, most: 0 }): AsyncG
         return { method: "GET", url: `${p}/${index}`, headers: {} };
       },
       included: () => ({}),
+      parallelized: 5,
       async *readChild({ request }, at) {
         const [p, index] = request.url.split("/").map(Number);
         const pages = tree[p ?? 0]?.[index ?? 0] ?? [];
@@ -91,7 +92,8 @@ it("reads every child once and in order, at most five walks at a time, and ends 
       expect(ends.at(-1)).toBe(tree.flat().length === 0 ? "proved" : "likely");
       expect(watch.open).toBe(0);
       const widest = Math.max(0, ...tree.map((page) => page.length));
-      expect(watch.most).toBe(Math.min(5, widest));
+      expect(watch.most).toBeGreaterThanOrEqual(Math.min(5, widest));
+      expect(watch.most).toBeLessThanOrEqual(5);
     }),
     { numRuns: 50 },
   ));

@@ -6,6 +6,7 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
+import { Ahead } from "./ahead.js";
 
 /** One endpoint that is walked once for each record of another one. */
 export interface ChildSpec {
@@ -23,6 +24,8 @@ export interface ChildSpec {
     from: Position | undefined,
     io: Io,
   ) => AsyncGenerator<Page, void, undefined>;
+  /** How many records of the parent are asked for their children at the same time. */
+  readonly parallelized: number;
 }
 
 /** One walk among those of a child. */
@@ -34,9 +37,6 @@ export interface ChildWalk {
   readonly included: JsonObject;
   readonly mayRunAhead: () => boolean;
 }
-
-/** How many parent records are asked for their children at the same time. dlt 1.26: five workers. */
-const AT_ONCE = 5;
 
 /**
  * Where a child's walk goes on: after or within record `index` of the page of parents that `parent` leads to (absent:
@@ -51,22 +51,24 @@ interface Place {
   readonly completeness: Completeness;
 }
 
-/** A parent record, ready to be asked for its children, or why it can't be. */
-type Visit = { readonly index: number } & (
-  | {
-      readonly key: string;
-      readonly request: HttpRequest;
-      readonly included: JsonObject;
-      /** Where its walk goes on if it was cut short. */
-      readonly from?: Position;
-    }
-  | { readonly failure: SluiceError }
-);
-
-/** A visit under way: its first page is on its way, the others come when they are asked for. */
-interface Started {
+/** A parent record, ready to be asked for its children. */
+interface Visit {
   readonly index: number;
   readonly key: string;
+  readonly request: HttpRequest;
+  readonly included: JsonObject;
+  /** Where its walk goes on if it was cut short. */
+  readonly from?: Position;
+}
+
+/** A visit and the page of parents it is on. `at` leads there, which is unknown if the parent can't be resumed. */
+interface PlacedVisit extends Visit {
+  readonly at: Position | undefined;
+  readonly isKnown: boolean;
+}
+
+/** A visit under way: its first page is on its way, the others come when they are asked for. */
+interface Started extends PlacedVisit {
   /** Set when its pages are the next to be handed over. */
   hasTurn: boolean;
   readonly pages: AsyncGenerator<Page, void, undefined>;
@@ -75,8 +77,9 @@ interface Started {
 
 /**
  * Reads the children of all records of a parent: the parent page by page, and for each record a walk of its own, with
- * its own loop guards. The first pages of up to five walks are fetched at the same time; pages come in the order of
- * the parents all the same. No more than one page of parents and one page of each walk under way are held in memory.
+ * its own loop guards. The first pages of several walks are fetched at the same time, also across pages of the parent;
+ * pages come in the order of the parents all the same. No more than two pages of parents and one page of each walk
+ * under way are held in memory.
  *
  * Of the records of one parent page that lead to the same request and give the same values, the first is visited.
  *
@@ -87,72 +90,84 @@ export async function* readChildren(
   from: Position | undefined,
   io: Io,
 ): AsyncGenerator<Page, void, undefined> {
-  let start = from as Place | undefined;
-  let here = start?.parent;
-  let isKnown = true;
-  let pageNumber = 0;
-  let worst: Completeness = start?.completeness ?? "proved";
-  let parentEnd: Completeness | undefined;
+  const start = from as Place | undefined;
   const abort = new AbortController();
   const inner = { ...io, signal: AbortSignal.any([io.signal, abort.signal]) };
-  const queue: Started[] = [];
-  let failure: SluiceError | undefined;
-  let current: Started | undefined;
+  const parents = new Parents(spec, start, inner);
+  const visits = parents.visits();
+  const ahead = new Ahead(visits, (visit) => startVisit(spec, visit, inner), spec.parallelized);
+  let worst: Verdict = { completeness: start?.completeness ?? "proved" };
   try {
-    for await (const parents of spec.readParent(here, attributed(spec.resource, inner))) {
-      pageNumber += 1;
-      parentEnd = parents.completeness;
-      const visits = visitsFrom(spec, parents.records, pageNumber, start, io);
-      start = undefined;
-      const fill = (): void => {
-        while (queue.length < AT_ONCE - (current === undefined ? 0 : 1) && failure === undefined) {
-          const { value: visit } = visits.next();
-          if (visit === undefined) break;
-          if ("failure" in visit) failure = visit.failure;
-          else queue.push(startVisit(spec, visit, inner));
+    let current = await ahead.next();
+    for (; current !== undefined; current = await ahead.next()) {
+      current.hasTurn = true;
+      for (let step = await current.first; step.done !== true; step = await current.pages.next()) {
+        const { records, bytes, completeness, why, resume } = step.value;
+        const isOver = completeness !== undefined;
+        if (isOver) {
+          worst = worse(worst, { completeness, ...(why === undefined ? {} : { why }) });
+          await current.pages.return();
+          ahead.finished();
         }
-      };
-      for (fill(); (current = queue.shift()) !== undefined; current = undefined) {
-        current.hasTurn = true;
-        fill();
-        for (let step = await current.first; step.done !== true; step = await current.pages.next()) {
-          const { value: page } = step;
-          const isOver = page.completeness !== undefined;
-          worst = worse(worst, page.completeness ?? "proved");
-          const isLast = isOver && parentEnd !== undefined && queue.length === 0 && failure === undefined;
-          const child = isOver ? null : page.resume;
-          yield {
-            records: page.records,
-            bytes: page.bytes,
-            ...(isLast ? { completeness: worse(worst, parentEnd ?? "unknown") } : {}),
-            ...(isLast || !isKnown || child === undefined
-              ? {}
-              : { resume: placeAfter(current, here, child, worst) }),
-          };
-          if (isLast) return;
+        if (isOver && !(await ahead.hasMore())) {
+          yield { records, bytes, ...worse(worst, parents.end) };
+          return;
         }
+        const child = isOver ? null : resume;
+        const isPlace = current.isKnown && child !== undefined;
+        yield { records, bytes, ...(isPlace ? { resume: placeAfter(current, child, worst) } : {}) };
       }
-      if (failure !== undefined) throw failure;
-      here = parents.resume;
-      isKnown = here !== undefined;
     }
-    // The last parents had no children to ask for: nothing but the end is left to say.
-    yield {
-      records: { kind: "objects", values: [] },
-      bytes: 0,
-      completeness: worse(worst, parentEnd ?? "unknown"),
-    };
+    // The parents had no children to ask for: nothing but the end is left to say.
+    yield { records: { kind: "objects", values: [] }, bytes: 0, ...worse(worst, parents.end) };
   } finally {
     abort.abort();
-    const open = current === undefined ? queue : [current, ...queue];
-    await Promise.allSettled(open.map(({ pages }) => pages.return()));
+    await Promise.allSettled(ahead.stop().map(({ pages }) => pages.return()));
+    await visits.return();
   }
 }
 
-function startVisit(spec: ChildSpec, visit: Extract<Visit, { key: string }>, io: Io): Started {
-  const { index, key, included, request, from } = visit;
+/** How sure it is that everything was seen, and why. */
+type Verdict = Required<Pick<Page, "completeness">> & Pick<Page, "why">;
+
+/** The pages of the parent, as visits. */
+class Parents {
+  /** How the parent's own walk ended. */
+  end: Verdict = { completeness: "unknown" };
+  readonly #spec: ChildSpec;
+  readonly #start: Place | undefined;
+  readonly #io: Io;
+
+  constructor(spec: ChildSpec, start: Place | undefined, io: Io) {
+    this.#spec = spec;
+    this.#start = start;
+    this.#io = io;
+  }
+
+  async *visits(): AsyncGenerator<PlacedVisit, void, undefined> {
+    const spec = this.#spec;
+    let start = this.#start;
+    let at = start?.parent;
+    let isKnown = true;
+    let pageNumber = 0;
+    for await (const page of spec.readParent(at, attributed(spec.resource, this.#io))) {
+      pageNumber += 1;
+      const { completeness, why } = page;
+      if (completeness !== undefined) this.end = { completeness, ...(why === undefined ? {} : { why }) };
+      for (const visit of visitsFrom(spec, page.records, pageNumber, start, this.#io)) {
+        yield { ...visit, at, isKnown };
+      }
+      start = undefined;
+      at = page.resume;
+      isKnown = at !== undefined;
+    }
+  }
+}
+
+function startVisit(spec: ChildSpec, visit: PlacedVisit, io: Io): Started {
+  const { key, included, request, from } = visit;
   const pages = spec.readChild({ request, key, included, mayRunAhead: () => started.hasTurn }, from, io);
-  const started: Started = { index, key, hasTurn: false, pages, first: pages.next() };
+  const started: Started = { ...visit, hasTurn: false, pages, first: pages.next() };
   // Its failure is told when its turn comes; until then it must not count as unhandled.
   started.first.catch(() => {});
   return started;
@@ -168,7 +183,7 @@ function* visitsFrom(
 ): Generator<Visit, undefined, undefined> {
   if (start !== undefined) {
     const rest = [...visitsOf(spec, parents, page)];
-    const at = rest.findIndex((visit) => "key" in visit && visit.key === start.key);
+    const at = rest.findIndex((visit) => visit.key === start.key);
     const visit = rest[at];
     if (visit !== undefined) {
       if (start.child !== null) yield { ...visit, from: start.child };
@@ -189,10 +204,6 @@ function* visitsOf(spec: ChildSpec, parents: Records, page: number): Generator<V
   const seen = new Set<string>();
   for (const [index, record] of parents.values.entries()) {
     const visit = visitOf(spec, record, index, page);
-    if ("failure" in visit) {
-      yield visit;
-      return;
-    }
     if (seen.has(visit.key)) continue;
     seen.add(visit.key);
     yield visit;
@@ -207,12 +218,11 @@ function visitOf(spec: ChildSpec, record: Json, index: number, page: number): Vi
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     const place = `record ${index + 1} on page ${page} of its parent "${spec.parent}"`;
-    const failure = new SluiceError(error.code, `${place}: ${error.message}`, {
+    throw new SluiceError(error.code, `${place}: ${error.message}`, {
       at: { resource: spec.resource },
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });
-    return { index, failure };
   }
 }
 
@@ -225,12 +235,11 @@ function keyOf(request: HttpRequest, included: JsonObject): string {
 }
 
 function placeAfter(
-  { index, key }: Started,
-  parent: Position | undefined,
+  { index, key, at }: Started,
   child: Position | null,
-  completeness: Completeness,
+  { completeness }: Verdict,
 ): Position {
-  const place: Place = { ...(parent === undefined ? {} : { parent }), index, key, child, completeness };
+  const place: Place = { ...(at === undefined ? {} : { parent: at }), index, key, child, completeness };
   return { ...place };
 }
 
@@ -244,6 +253,6 @@ function attributed(resource: string, io: Io): Io {
 
 const FROM_WORST: readonly Completeness[] = ["short", "unknown", "likely", "proved"];
 
-function worse(one: Completeness, other: Completeness): Completeness {
-  return FROM_WORST.indexOf(one) < FROM_WORST.indexOf(other) ? one : other;
+function worse(one: Verdict, other: Verdict): Verdict {
+  return FROM_WORST.indexOf(one.completeness) <= FROM_WORST.indexOf(other.completeness) ? one : other;
 }

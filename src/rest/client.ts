@@ -3,6 +3,7 @@ import { createPool, type Pool } from "../http/fetch.js";
 import type { Judge } from "../http/judge.js";
 import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
+import { SharedResponses } from "../http/shared-responses.js";
 import { originOf } from "../http/url.js";
 import { Secret } from "../model/secret.js";
 import type { Io, Page } from "../model/source.js";
@@ -28,6 +29,8 @@ export interface SharedClient {
   readonly retry: RetryPolicy;
   readonly maxBodyBytes: number;
   readonly pool: SharedPool;
+  /** Responses that several resources of one run read. */
+  readonly responses: (run: Io) => SharedResponses;
 }
 
 /** Checks and resolves the `client` part of a configuration. */
@@ -55,6 +58,7 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
       headersS: options.timeouts?.headers ?? 60,
       bodyS: options.timeouts?.body ?? 60,
     }),
+    responses: responsesByRun(),
   };
 }
 
@@ -134,18 +138,30 @@ export interface Authorizer {
   readonly refresh: Authenticator["refresh"];
 }
 
+/** One holder of responses for each run; all resources of a run have the same notes. */
+function responsesByRun(): SharedClient["responses"] {
+  const byRun = new WeakMap<Io["notes"], SharedResponses>();
+  return ({ notes }) => {
+    const responses = byRun.get(notes) ?? new SharedResponses();
+    byRun.set(notes, responses);
+    return responses;
+  };
+}
+
 /** What an endpoint does to its requests and responses. */
 interface Handling {
   /** Adds the credentials when a request is sent. */
   readonly authorizer: Authorizer;
   readonly judge: Judge | undefined;
+  /** Who else reads the same requests in this run; undefined: nobody. */
+  readonly sharing?: { readonly key: string; readonly readers: number } | undefined;
 }
 
 /** Walks one endpoint through the shared connections. */
 export async function* readPages(
   client: SharedClient,
   spec: WalkSpec,
-  { authorizer, judge }: Handling,
+  { authorizer, judge, sharing }: Handling,
   env: PlanEnvironment,
   from: Position | undefined,
   io: Io,
@@ -181,7 +197,8 @@ export async function* readPages(
       : { refresh: async (sent, signal) => authorizer.refresh?.(sent, authIo(signal)) ?? false }),
   });
   try {
-    yield* walk(spec, from, send, io);
+    const sendShared = sharing === undefined ? send : client.responses(io).through(send, sharing);
+    yield* walk(spec, from, sendShared, io);
   } finally {
     await release();
   }

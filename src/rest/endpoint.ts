@@ -8,6 +8,7 @@ import { planRetry, readPages, type SharedClient } from "./client.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
+import { fingerprintOf } from "./fingerprint.js";
 import { planFormat } from "./format.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
@@ -28,6 +29,8 @@ export interface Endpoint {
   bind(record: Json): HttpRequest;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
+  /** Endpoints with the same text here get the same answer to their first request. */
+  readonly answers: string;
   /** What gives a stored position its meaning. */
   readonly described: Readonly<Record<string, unknown>>;
 }
@@ -40,8 +43,14 @@ export interface PlanContext {
   readonly findings: Findings;
 }
 
-/** Plans an endpoint; undefined when a mistake, told in the findings, leaves nothing to plan with. */
-export function planEndpoint({ options, path }: Relative, context: PlanContext): Endpoint | undefined {
+/**
+ * Plans an endpoint; `readers` says, once all are planned, how many walks of a run read its requests. Undefined when a mistake, told in the findings, leaves nothing to plan with.
+ */
+export function planEndpoint(
+  { options, path }: Relative,
+  context: PlanContext,
+  readers: () => number,
+): Endpoint | undefined {
   const { client, env, findings } = context;
   const { endpoint } = options;
   const at = [...path, "endpoint"];
@@ -76,18 +85,41 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
     request,
     paginator: paginator.paginator,
     maxPages: endpoint.max_pages ?? undefined,
+    parallelized: parallelizedOf(options.parallelized),
     decode: format.decode,
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
     credentialParams: asked.credentialParams,
     storable: (text) => env.redactor.redact(text) === text,
   };
+  const { format: decoding, auth, response_actions, retry } = endpoint;
+  const answers = fingerprintOf({
+    request,
+    decoding,
+    auth,
+    response_actions,
+    retry,
+    secrets: asked.credentialParams,
+  });
+  let sharing: { readonly key: string; readonly readers: number } | undefined;
+  const shared = () => {
+    sharing ??= { key: answers, readers: readers() };
+    return sharing.readers > 1 ? sharing : undefined;
+  };
   const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
   return {
     request,
     bind: (record) => requestOf(bind(record)),
     read: (walk, from, io) =>
-      readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
+      readPages(
+        handled,
+        { ...spec, ...walk },
+        { authorizer: asked.authorizer, judge, sharing: shared() },
+        env,
+        from,
+        io,
+      ),
+    answers,
     described: {
       request,
       paginator: paginator.described,
@@ -144,6 +176,12 @@ function planSelect(
   if (selector === undefined) return () => (one ? selectWhole : selectByDetection(resource));
   attempt(() => selectByPath(selector, resource), path, findings);
   return () => selectByPath(selector, resource);
+}
+
+/** dlt: a resource's requests are made by five workers at most. */
+export function parallelizedOf(configured: Relative["options"]["parallelized"]): number {
+  if (configured === false) return 1;
+  return typeof configured === "number" ? configured : 5;
 }
 
 /** Nothing and `auto` are the same: the paginator is detected. */

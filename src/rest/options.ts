@@ -120,6 +120,13 @@ const endpoint = z.strictObject({
     .describe(
       "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
     ),
+  allow_short: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe(
+      "Default false: a walk that ends although the API says that there is more fails. true: it is loaded, and reported as short.",
+    ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
   auth: auth
     .optional()
@@ -127,6 +134,14 @@ const endpoint = z.strictObject({
 });
 
 const contractMode = z.enum(["evolve", "freeze", "discard_row", "discard_value"]);
+
+const parallelized = z
+  .union([z.boolean(), z.int().min(1).max(100)])
+  .nullable()
+  .optional()
+  .describe(
+    "How many requests of this resource may be under way at once: pages of page_number and offset whose total is known, and children of different parent records. true: 5, false: 1. The order of rows stays. Default 5.",
+  );
 
 /** Keys that a resource and resource_defaults share. */
 const resourceKeys = {
@@ -167,6 +182,7 @@ const resourceKeys = {
     .optional()
     .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
   table_name: z.string().min(1).optional().describe("Default: the resource's name."),
+  parallelized,
   selected: z
     .boolean()
     .optional()

@@ -43,6 +43,12 @@ export interface Paginator {
   readonly needs: "head" | "body";
   first(request: HttpRequest): HttpRequest;
   next(page: PageView): Next;
+  /**
+   * Where pages are counted: the requests that come after the one that `next` gives, in order and at most `count`, as
+   * far as this page tells that they exist. They are sent ahead; each page is judged by `next` all the same, and what
+   * was sent for nothing is dropped.
+   */
+  ahead?(page: PageView, count: number): readonly HttpRequest[];
 }
 
 /** What plan time gives to every paginator: values for its expressions that do not change during a walk. */

@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import type { HttpRequest } from "../http/message.js";
 import type { ColumnHint, Resource, ResourceHints, SchemaContract } from "../model/source.js";
 import { type ChildSpec, readChildren } from "./children.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
-import { type PlanContext, planEndpoint } from "./endpoint.js";
+import { type PlanContext, parallelizedOf, planEndpoint } from "./endpoint.js";
 import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
+import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
@@ -44,28 +44,49 @@ export function planRestApi(
     return { options: expanded, path };
   });
   const planned = new Map<string, PlannedEndpoint>();
-  for (const relative of linkParents(entries, findings)) {
+  const relatives = linkParents(entries, findings);
+  const readers = readersOf(relatives);
+  for (const relative of relatives) {
     const parent = relative.parent === undefined ? undefined : planned.get(relative.parent);
-    const resource = planResource(relative, parent, context);
+    const { name } = relative.options;
+    const resource = planResource(relative, parent, context, () => {
+      const answers = planned.get(name)?.answers;
+      const same = [...planned.values()].filter((other) => parent === undefined && other.answers === answers);
+      const names = same.length === 0 ? [name] : same.map((other) => other.resource.name);
+      return names.reduce((sum, other) => sum + (readers.get(other) ?? 0), 0);
+    });
     if (resource !== undefined) planned.set(resource.resource.name, resource);
   }
   const resources = entries.flatMap(({ options }) => planned.get(options.name) ?? []);
   return { resources, findings: findings.all };
 }
 
+/** How many walks of a run read each resource: its own, and those of all that are below it. Parents come first. */
+function readersOf(relatives: readonly Relative[]): ReadonlyMap<string, number> {
+  const readers = new Map<string, number>();
+  for (const { options, parent } of relatives.toReversed()) {
+    const own = (readers.get(options.name) ?? 0) + (options.selected === false ? 0 : 1);
+    readers.set(options.name, own);
+    if (parent !== undefined) readers.set(parent, (readers.get(parent) ?? 0) + own);
+  }
+  return readers;
+}
+
 /** A planned resource as its children see it. */
 interface PlannedEndpoint extends PlannedResource {
   /** Like `resource.read`, but a page's request leaves when the page is asked for. */
   readonly readOnDemand: Resource["read"];
+  readonly answers: string;
 }
 
 function planResource(
   relative: Relative,
   parent: PlannedEndpoint | undefined,
   context: PlanContext,
+  readers: () => number,
 ): PlannedEndpoint | undefined {
   const { options } = relative;
-  const endpoint = planEndpoint(relative, context);
+  const endpoint = planEndpoint(relative, context, readers);
   const included = planIncluded(options.include_from_parent ?? [], relative, context.findings);
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
@@ -80,6 +101,7 @@ function planResource(
         readParent: parent.readOnDemand,
         request: endpoint.bind,
         included,
+        parallelized: parallelizedOf(options.parallelized),
         readChild: ({ request, included, mayRunAhead }, from, io) =>
           withIncluded(endpoint.read({ request, mayRunAhead, ...fixed }, from, io), included),
       };
@@ -99,7 +121,13 @@ function planResource(
     read: reader({}),
   };
   const readOnDemand = reader({ mayRunAhead: never });
-  return { resource, selected: options.selected ?? true, request: endpoint.request, readOnDemand };
+  return {
+    resource,
+    selected: options.selected ?? true,
+    request: endpoint.request,
+    readOnDemand,
+    answers: endpoint.answers,
+  };
 }
 
 const never = () => false;
@@ -119,6 +147,7 @@ function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): Reso
     primaryKey,
     columns,
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
+    ...(options.endpoint.allow_short === true ? { allowShort: true } : {}),
     ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
     ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
   };
@@ -128,11 +157,4 @@ function contractOf(contract: NonNullable<ExpandedResource["schema_contract"]>):
   if (typeof contract === "string") return { tables: contract, columns: contract, dataType: contract };
   const { tables = "evolve", columns = "evolve", data_type: dataType = "evolve" } = contract;
   return { tables, columns, dataType };
-}
-
-function fingerprintOf(value: unknown): string {
-  const text = JSON.stringify(value, (_, item: unknown) =>
-    typeof item === "function" || typeof item === "bigint" ? String(item) : item,
-  );
-  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }

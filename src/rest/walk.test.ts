@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { createClient, type HttpClient } from "../http/client.js";
 import type { Json } from "../model/json.js";
 import { memoryNotes } from "../model/notes.js";
@@ -12,8 +12,9 @@ import type { Position } from "../model/state.js";
 import { jsonDecoder } from "./decoders/json.js";
 import type { Paginator } from "./paginator.js";
 import { headerLinkPaginator } from "./paginators/header-link.js";
+import { offsetPaginator } from "./paginators/offset.js";
 import { pageNumberPaginator } from "./paginators/page-number.js";
-import { selectWhole } from "./select.js";
+import { selectByPath, selectWhole } from "./select.js";
 import { walk } from "./walk.js";
 
 let server: Server | undefined;
@@ -39,7 +40,15 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 function pagesOf(
   url: string,
   paginator: Paginator,
-  options: { from?: Position; hasPrimaryKey?: boolean; redactor?: Redactor; isOnDemand?: boolean } = {},
+  options: {
+    from?: Position;
+    hasPrimaryKey?: boolean;
+    redactor?: Redactor;
+    isOnDemand?: boolean;
+    parallelized?: number;
+    maxPages?: number;
+    paths?: boolean;
+  } = {},
 ): AsyncGenerator<Page> {
   const redactor = options.redactor ?? new Redactor();
   const io: Io = {
@@ -55,11 +64,13 @@ function pagesOf(
       request: { method: "GET", url: `${url}/rows`, headers: {} },
       paginator,
       decode: jsonDecoder.create({}),
-      select: () => selectWhole,
+      select: options.paths === true ? () => selectByPath("data", "rows") : () => selectWhole,
       hasPrimaryKey: options.hasPrimaryKey ?? false,
       credentialParams: ["key"],
       storable: (text) => redactor.redact(text) === text,
       mayRunAhead: () => options.isOnDemand !== true,
+      parallelized: options.parallelized ?? 1,
+      maxPages: options.maxPages,
     },
     options.from,
     client.send,
@@ -200,4 +211,123 @@ it("offers no position that would hold a secret", async () => {
   const { value } = await pages.next();
   expect((value as Page).resume).toBeUndefined();
   await pages.return(undefined);
+});
+
+describe("a walk whose total is known", () => {
+  /** Rows 0 … total-1, `size` a page, whatever was asked for; the pages after the first answer in reverse order. */
+  async function serveRows(total: number, size: number, tell = total, delayMs = 0) {
+    const open = { now: 0, most: 0 };
+    const url = await serve((request, response) => {
+      const params = new URL(request.url ?? "", "http://x").searchParams;
+      const offset = params.has("offset")
+        ? Number(params.get("offset"))
+        : Number(params.get("page") ?? 0) * size;
+      open.most = Math.max(open.most, ++open.now);
+      setTimeout(
+        () => {
+          open.now -= 1;
+          const data = Array.from(
+            { length: Math.max(0, Math.min(size, total - offset)) },
+            (_, i) => offset + i,
+          );
+          response.end(JSON.stringify({ data, total: tell, pages: Math.ceil(tell / size) }));
+        },
+        delayMs * (1 + ((offset / size) % 3)),
+      );
+    });
+    return { url, open };
+  }
+  const byPages = pageNumberPaginator.create(
+    pageNumberPaginator.options.parse({ total_path: "pages" }),
+    context,
+  );
+  const byOffset = (limit: number) =>
+    offsetPaginator.create(offsetPaginator.options.parse({ limit }), context);
+  const rowsOf = (pages: readonly Page[]) => pages.flatMap(({ records }) => records.values);
+  const all = (total: number) => Array.from({ length: total }, (_, index) => index);
+
+  it.each([
+    ["pages", byPages],
+    ["offsets", byOffset(10)],
+  ])(
+    "by %s has several requests under way, and hands pages over in order, each asked for once",
+    async (_, paginator) => {
+      const { url, open } = await serveRows(95, 10, 95, 5);
+      const pages = await collect(pagesOf(url, paginator, { parallelized: 4, paths: true }));
+      expect(rowsOf(pages)).toEqual(all(95));
+      expect(pages.at(-1)).toMatchObject({ completeness: "proved" });
+      expect(seen).toHaveLength(10);
+      expect(new Set(seen).size).toBe(10);
+      expect(open.most).toBe(4);
+      expect(pages[2]?.resume).toMatchObject({ pages: 3 });
+    },
+  );
+
+  it("drops what it sent for nothing when the API gives fewer records than asked for", async () => {
+    const { url } = await serveRows(40, 5);
+    const pages = await collect(pagesOf(url, byOffset(20), { parallelized: 3, paths: true }));
+    expect(rowsOf(pages)).toEqual(all(40));
+    expect(pages.at(-1)?.completeness).toBe("proved");
+  });
+
+  it("never asks for more pages than max_pages", async () => {
+    const { url } = await serveRows(100, 10);
+    const pages = await collect(pagesOf(url, byPages, { parallelized: 5, maxPages: 3, paths: true }));
+    expect(pages).toHaveLength(3);
+    expect(seen).toHaveLength(3);
+  });
+
+  it("asks for one page at a time if it may not do more", async () => {
+    const { url, open } = await serveRows(50, 10, 50, 2);
+    await collect(pagesOf(url, byPages, { parallelized: 1, paths: true }));
+    expect(open.most).toBe(1);
+  });
+
+  it("goes on to the end if a total is too small to be true, and does not call that proved", async () => {
+    const { url } = await serveRows(30, 10, 0);
+    const pages = await collect(pagesOf(url, byOffset(10), { paths: true }));
+    expect(rowsOf(pages)).toEqual(all(30));
+    expect(pages.at(-1)).toMatchObject({ completeness: "likely", why: "empty page" });
+  });
+
+  it("does not call an end proved if the total has shrunk on the way", async () => {
+    const url = await serve((request, response) => {
+      const offset = Number(new URL(request.url ?? "", "http://x").searchParams.get("offset"));
+      const data = [offset, offset + 1];
+      response.end(JSON.stringify({ data, total: offset === 0 ? 8 : 6 }));
+    });
+    const pages = await collect(pagesOf(url, byOffset(2), { parallelized: 5, paths: true }));
+    expect(pages).toHaveLength(3);
+    expect(pages.at(-1)).toMatchObject({
+      completeness: "likely",
+      why: "total of 6 records reached, which was 8 on an earlier page",
+    });
+  });
+});
+
+describe("an endless walk is stopped", () => {
+  it("when the API begins anew after its last page, without repeating a request", async () => {
+    const url = await serve((request, response) => response.end(`[${((numberOf(request) - 1) % 5) * 2},1]`));
+    await expect(collect(pagesOf(url, byNumber))).rejects.toMatchObject({
+      code: "paginator/loop",
+      message: expect.stringContaining("an earlier page"),
+    });
+    expect(seen.length).toBeLessThan(20);
+  });
+
+  it("when all pages are empty but the API says that there are more", async () => {
+    const endless = pageNumberPaginator.create(
+      pageNumberPaginator.options.parse({
+        total_path: null,
+        has_more_path: "more",
+        stop_after_empty_page: false,
+      }),
+      context,
+    );
+    const url = await serve((_, response) => response.end(`{"more":true,"data":[]}`));
+    await expect(collect(pagesOf(url, endless, { paths: true }))).rejects.toMatchObject({
+      code: "paginator/loop",
+    });
+    expect(seen.length).toBeLessThanOrEqual(1001);
+  });
 });

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { statusText } from "../http/judge.js";
 import {
   type Exchange,
@@ -13,8 +12,9 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
-import type { Next, Paginator } from "./paginator.js";
+import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
+import { PageTrail, RequestTrail } from "./trail.js";
 
 /** One endpoint, ready to be walked. Nothing in it changes during a walk. */
 export interface WalkSpec {
@@ -37,6 +37,8 @@ export interface WalkSpec {
    * long to be read is closed by its server.
    */
   readonly mayRunAhead?: () => boolean;
+  /** How many requests may be under way at once, where the paginator knows those to come. Default 1. */
+  readonly parallelized?: number;
 }
 
 /** Where a walk stands: what to ask for next, what its paginator must know for it, and how many pages came before. */
@@ -46,20 +48,26 @@ interface Place {
   readonly pages: number;
 }
 
-/** A request on its way. It may be dropped when the page before it turns out to lead elsewhere. */
-interface Flight extends Place {
+/** A request on its way. It may be dropped when the pages before it turn out to lead elsewhere. */
+interface Flight {
+  readonly fingerprint: string;
   readonly exchange: Promise<Exchange>;
   cancel(): void;
 }
 
+/** Pages without records, one after the other, after which a walk that is told to go on is taken for endless. */
+const MAX_EMPTY_PAGES = 1000;
+
 /**
  * Reads the pages of one endpoint in order. The next request leaves as soon as it is known: with a paginator that
- * needs the head alone, before this page's body is read; otherwise before this page is handed over. At most one
- * request is under way beyond the page that the consumer has.
+ * needs the head alone, before this page's body is read; otherwise before this page is handed over. Where the
+ * paginator knows more of the requests to come, up to `parallelized` of them are under way beyond the page that the
+ * consumer has; each page is judged in its turn all the same, and what it does not lead to is dropped.
  *
  * A response that is ignored ends the walk like an empty page, with a warning; what it would have led to is unknown.
  *
- * @throws SluiceError paginator/loop when a request comes a second time, or a page repeats the one before.
+ * @throws SluiceError paginator/loop when a request comes a second time, a page repeats an earlier one, or a thousand
+ *   pages in a row are empty.
  */
 export async function* walk(
   spec: WalkSpec,
@@ -68,54 +76,61 @@ export async function* walk(
   io: Io,
 ): AsyncGenerator<Page, void, undefined> {
   const select = spec.select();
-  const sent = new Set<string>();
+  const requests = new RequestTrail();
+  const contents = new PageTrail();
   const mayRunAhead = spec.mayRunAhead ?? (() => true);
-  const start = (place: Place): Flight => {
-    sent.add(fingerprint(place.request));
+  const ahead: Flight[] = [];
+  const start = (request: HttpRequest, known = fingerprint(request)): Flight => {
     const abort = new AbortController();
-    const exchange = send(place.request, AbortSignal.any([io.signal, abort.signal]));
+    const exchange = send(request, AbortSignal.any([io.signal, abort.signal]));
     // The failure is told when the walk gets there; until then it must not count as unhandled.
     exchange.catch(() => {});
-    return { ...place, exchange, cancel: () => cancelFlight(exchange, abort) };
+    return { fingerprint: known, exchange, cancel: () => cancelFlight(exchange, abort) };
+  };
+  /** Drops the flights that lead elsewhere, and starts those that are missing. */
+  const prepare = (coming: readonly HttpRequest[]): void => {
+    const wanted = coming.map((request) => ({ request, known: fingerprint(request) }));
+    const strays = ahead.findIndex((flight, index) => flight.fingerprint !== wanted[index]?.known);
+    if (strays >= 0) for (const stray of ahead.splice(strays)) stray.cancel();
+    if (!mayRunAhead()) return;
+    for (const { request, known } of wanted.slice(ahead.length)) {
+      if (requests.has(known)) return;
+      ahead.push(start(request, known));
+    }
   };
 
-  let flight: Flight | undefined = start(
-    from === undefined ? { request: spec.paginator.first(spec.request), pages: 0 } : placeFrom(from),
-  );
-  let firstPage = from === undefined;
-  let before: readonly Json[] | undefined;
-  let ahead: Flight | undefined;
+  let place: Place | undefined =
+    from === undefined ? { request: spec.paginator.first(spec.request), pages: 0 } : placeFrom(from);
+  let flight: Flight | undefined;
+  let isFirst = from === undefined;
+  let emptyPages = 0;
   try {
-    while (flight !== undefined) {
-      const at: Place = flight;
-      const pages = at.pages + 1;
+    while (place !== undefined) {
+      const at: Place = place;
+      flight = ahead.shift() ?? start(at.request);
+      requests.add(flight.fingerprint);
       const exchange: Exchange = await flight.exchange;
       let next: Next | undefined;
       if (spec.paginator.needs === "head") {
         next = nextOf(spec, at, exchange.head);
-        if (isNew(next, sent) && mayRunAhead()) ahead = start({ ...next, pages });
+        prepare(comingAfter(spec, at, next));
       }
       const firstHead = exchange.head;
       const { head, value: body, bytes } = await exchange.read(spec.decode);
-      const records = select(body, firstPage);
-      if (next === undefined) {
-        next = nextOf(spec, at, head, { ...(body === undefined ? {} : { body }), records });
-      } else if (head !== firstHead) {
-        next = nextOf(spec, at, head);
-        if (
-          ahead !== undefined &&
-          !("request" in next && fingerprint(next.request) === fingerprint(ahead.request))
-        ) {
-          ahead.cancel();
-          sent.delete(fingerprint(ahead.request));
-          ahead = undefined;
-        }
-      }
-      const repeats = "request" in next && next.repeats === true;
-      if (!repeats) refuseRepeatedPage(spec, at.request, records, before);
-      const loops = "request" in next && ahead === undefined && sent.has(fingerprint(next.request));
-      if ("request" in next && !loops && mayRunAhead()) ahead ??= start({ ...next, pages });
+      const records = select(body, isFirst);
+      const content = { ...(body === undefined ? {} : { body }), records };
+      if (next === undefined) next = nextOf(spec, at, head, content);
+      else if (head !== firstHead) next = nextOf(spec, at, head);
 
+      const leadsOn = "request" in next;
+      const repeats = "request" in next && next.repeats === true;
+      if (!repeats) refuseRepeatedPage(spec, at.request, records, contents);
+      contents.add(records);
+      emptyPages = records.length === 0 ? emptyPages + 1 : 0;
+      const loops = "request" in next && requests.has(fingerprint(next.request));
+      prepare(loops ? [] : comingAfter(spec, at, next, { head, ...content }));
+
+      const pages = at.pages + 1;
       yield {
         records: { kind: "objects", values: repeats ? [] : records },
         bytes,
@@ -123,27 +138,38 @@ export async function* walk(
           ? loops
             ? {}
             : resumeAt(spec, { ...next, pages })
-          : { completeness: next.end }),
+          : { completeness: next.end, why: next.why }),
       };
       if (loops) throw repeatedRequest(spec, "request" in next ? next.request : at.request);
-      before = records;
-      firstPage = false;
-      flight = "request" in next ? (ahead ?? start({ ...next, pages })) : undefined;
-      ahead = undefined;
+      if (leadsOn && emptyPages >= MAX_EMPTY_PAGES) throw endlesslyEmpty(spec, at.request);
+      isFirst = false;
+      place = "request" in next ? { ...next, pages } : undefined;
     }
   } catch (error) {
-    if (!(error instanceof ResponseIgnored) || flight === undefined) throw error;
-    ahead?.cancel();
-    io.emit(ignored(spec, flight.request, error.head));
-    yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown" };
+    if (!(error instanceof ResponseIgnored) || place === undefined) throw error;
+    for (const stray of ahead.splice(0)) stray.cancel();
+    io.emit(ignored(spec, place.request, error.head));
+    const why = `${statusText(error.head.status)} was ignored`;
+    yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
   } finally {
     flight?.cancel();
-    ahead?.cancel();
+    for (const stray of ahead) stray.cancel();
   }
 }
 
-function isNew(next: Next, sent: ReadonlySet<string>): next is Extract<Next, { request: HttpRequest }> {
-  return "request" in next && !sent.has(fingerprint(next.request));
+/** The requests to come, as far as this page tells; at most as many as may be under way. */
+function comingAfter(
+  spec: WalkSpec,
+  { request, memo, pages }: Place,
+  next: Next,
+  seen?: Omit<PageView, "request">,
+): readonly HttpRequest[] {
+  if (!("request" in next)) return [];
+  const room = Math.min(spec.parallelized ?? 1, (spec.maxPages ?? Number.POSITIVE_INFINITY) - pages - 1) - 1;
+  const { paginator } = spec;
+  if (room <= 0 || seen === undefined || paginator.ahead === undefined) return [next.request];
+  const page = { request, ...(memo === undefined ? {} : { memo }), ...seen };
+  return [next.request, ...paginator.ahead(page, room)];
 }
 
 function nextOf(
@@ -170,15 +196,23 @@ function refuseRepeatedPage(
   spec: WalkSpec,
   request: HttpRequest,
   records: readonly Json[],
-  before: readonly Json[] | undefined,
+  contents: PageTrail,
 ): void {
-  if (before === undefined || records.length === 0 || records.length !== before.length) return;
   // A single record without a key may rightly occur twice, as in a log.
   if (!spec.hasPrimaryKey && records.length === 1) return;
-  if (!isDeepStrictEqual(records[0], before[0]) || !isDeepStrictEqual(records, before)) return;
-  throw new SluiceError("paginator/loop", "a page has the same records as the page before it", {
+  const repeated = contents.repeated(records);
+  if (repeated === undefined) return;
+  const which = repeated === "before" ? "the page before it" : "an earlier page";
+  throw new SluiceError("paginator/loop", `a page has the same records as ${which}`, {
     at: placeOf(spec, request),
-    hint: "The API seems to ignore the parameter that asks for the next page, or repeats its last page. Check the paginator's parameter names, or add a stop_condition.",
+    hint: "The API seems to ignore the parameter that asks for the next page, or begins anew after its last page. Check the paginator's parameter names, or add a stop_condition.",
+  });
+}
+
+function endlesslyEmpty(spec: WalkSpec, request: HttpRequest): SluiceError {
+  return new SluiceError("paginator/loop", `${MAX_EMPTY_PAGES} pages in a row had no records`, {
+    at: placeOf(spec, request),
+    hint: "The API always says that there is another page. Add a rule that ends the walk: stop_after_empty_page, a total, or max_pages.",
   });
 }
 

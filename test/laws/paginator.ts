@@ -145,6 +145,26 @@ export const paginatorLaws: readonly PaginatorLaw[] = [
     }),
   },
   {
+    name: "sends ahead what comes, as long as what a page says of the total holds",
+    check: forEachExample((definition, example) => {
+      const paginator = create(definition, example);
+      const pages = walk(definition, example);
+      const coming = pages.map(({ next }) => ("request" in next ? next.request : undefined));
+      for (const [index, { page, next }] of pages.entries()) {
+        const ahead = paginator.ahead?.(page, 3) ?? [];
+        assert.ok(ahead.length <= 3, "more than was asked for");
+        if (!("request" in next)) continue;
+        const follow = coming.slice(index + 1).filter((request) => request !== undefined);
+        assert.deepEqual(
+          ahead.slice(0, follow.length),
+          follow.slice(0, ahead.length),
+          `after step ${index + 1}`,
+        );
+        assert.ok(ahead.length <= follow.length, `after step ${index + 1} a request too many would leave`);
+      }
+    }),
+  },
+  {
     name: "never repeats a request",
     check: forEachExample((definition, example) => {
       const sent = walk(definition, example).map(({ page: { request } }) =>

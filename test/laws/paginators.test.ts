@@ -91,6 +91,10 @@ const broken: Record<string, Partial<PaginatorDefinition>> = {
       next: (page) => (started ? whole.next(page) : { end: "unknown", why: "never started" }),
     };
   }),
+  "sends ahead what comes, as long as what a page says of the total holds": creating((whole) => ({
+    ...whole,
+    ahead: (page) => [withParam(page.request, "p", 3)],
+  })),
   "never repeats a request": creating((whole) => ({
     ...whole,
     next: (page) => (page.body === true ? { request: page.request } : whole.next(page)),

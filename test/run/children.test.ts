@@ -88,7 +88,7 @@ describe("children", () => {
     );
     expect(report).toMatchObject({
       status: "ok",
-      resources: { posts: { rows: 25 }, comments: { rows: 1250, requests: 255 }, details: { rows: 25 } },
+      resources: { posts: { rows: 25 }, comments: { rows: 1250 }, details: { rows: 25 } },
     });
     expect(
       await query(
@@ -96,6 +96,9 @@ describe("children", () => {
         "select count(*)::int as n, count(distinct _posts_id)::int as posts, min(_posts_author__id) as a from blog.comments where post_title = 'post ' || _posts_id::varchar and text like '% of ' || _posts_id::varchar",
       ),
     ).toEqual([{ n: 1250, posts: 25, a: "a0" }]);
+    // Three lanes read the posts, and each page of them was asked for once.
+    expect(urls()).toHaveLength(5 + 250 + 25);
+    expect(new Set(urls()).size).toBe(urls().length);
   });
 
   it("in dlt's older form, with a parent that is not loaded itself", async () => {

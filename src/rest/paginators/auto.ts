@@ -40,12 +40,21 @@ export const autoPaginator = definePaginator({
   summary:
     "Detects how the API pages on the first page; the default. In the order of trust: next links, tokens, page numbers, offsets. A page that has more after it, but does not say how to ask for it, is an error; one without any sign of paging ends the walk.",
   options: z.strictObject({}),
-  create: (_, context) => ({
-    needs: "body",
-    first: (request) => request,
-    next: (page) =>
-      page.memo === undefined ? begin(page, context) : goOn(page, page.memo as unknown as Detected, context),
-  }),
+  create(_, context) {
+    const next = (page: PageView): Next =>
+      page.memo === undefined ? begin(page, context) : goOn(page, page.memo as unknown as Detected, context);
+    return {
+      needs: "body",
+      first: (request) => request,
+      next,
+      ahead(page, count) {
+        const step = next(page);
+        const detected = "request" in step ? (step.memo as unknown as Detected | undefined) : undefined;
+        if (detected === undefined || isProbing(detected)) return [];
+        return paginatorOf(detected, context).ahead?.(seenBy(detected, page), count) ?? [];
+      },
+    };
+  },
   examples: [
     {
       title: "the next link of the Link header",
@@ -167,8 +176,18 @@ function begin(page: PageView, context: PaginatorContext): Next {
 function goOn(page: PageView, detected: Detected, context: PaginatorContext): Next {
   checkEcho(page, detected);
   if (isProbing(detected)) return probe(page, detected, context);
-  const next = paginatorOf(detected, context).next(page);
-  return "request" in next ? { ...next, memo: detected as unknown as JsonObject } : next;
+  const next = paginatorOf(detected, context).next(seenBy(detected, page));
+  if (!("request" in next)) return next;
+  const { memo: _before, ...known } = detected;
+  return {
+    ...next,
+    memo: { ...known, ...(next.memo === undefined ? {} : { memo: next.memo }) } as JsonObject,
+  };
+}
+
+/** The page as the detected paginator sees it: with its own memo. */
+function seenBy({ memo }: Detected, { memo: _stored, ...page }: PageView): PageView {
+  return memo === undefined ? page : { ...page, memo };
 }
 
 type Probing = Required<Pick<Detected, "probe">>;
@@ -184,7 +203,7 @@ function isProbing(detected: Detected): detected is Detected & Probing {
 function probe(page: PageView, detected: Detected & Probing, context: PaginatorContext): Next {
   const { probe: probing, ...known } = detected;
   if (getParam(page.request.url, probing.param) === undefined) {
-    const next = paginatorOf(known, context).next(page);
+    const next = paginatorOf(known, context).next(seenBy(known, page));
     if (!("request" in next)) return next;
     const request = paramPlace(probing.param).set(page.request, 1);
     return { request, memo: detected as unknown as JsonObject };

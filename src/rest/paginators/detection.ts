@@ -14,6 +14,8 @@ export interface Detected {
   readonly echo?: { readonly path: string; readonly param: string };
   /** The first page's records, hashed: page 1 is asked for, in `param`, to see whether it was that page. */
   readonly probe?: { readonly param: string; readonly first: string };
+  /** What the paginator itself wants to know with the next page. */
+  readonly memo?: JsonObject;
 }
 
 /** What a page shows beside its records. */

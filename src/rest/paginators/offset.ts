@@ -1,8 +1,16 @@
 import { z } from "zod";
-import { definePaginator } from "../paginator.js";
+import { definePaginator, type PageView } from "../paginator.js";
 import { pageSizeOf, pageSizePlaceOptions } from "./page-size.js";
 import { bodyPathOption, placeOf } from "./place.js";
-import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
+import {
+  positionOf,
+  type RangePosition,
+  rangeAhead,
+  rangeEnd,
+  rangeMemo,
+  rangeOptions,
+  rangeRules,
+} from "./range.js";
 
 /**
  * Counts records, as dlt's `offset`. Ends at the total of records, at `maximum_offset` (exclusive), when the body says
@@ -51,17 +59,26 @@ export const offsetPaginator = definePaginator({
       needs: "body",
       first: (request) => withPageSize(place.set(request, options.offset)),
       next(page) {
-        const current = positionOf(page, place, options.offset);
-        const received = page.records?.length ?? 0;
-        const step = received > 0 && received < limit ? received : limit;
-        const after = received === 0 && rules.stopAfterEmptyPage ? current : current + step;
+        const at = standing(page);
         return (
-          rangeEnd(page, rules, { after, base: 0, unit: "records" }) ?? {
-            request: place.set(page.request, current + step),
+          rangeEnd(page, rules, at) ?? {
+            request: place.set(page.request, at.current + stepOf(page)),
+            ...rangeMemo(page, rules, at),
           }
         );
       },
+      ahead: (page, count) =>
+        rangeAhead(page, rules, standing(page), stepOf(page), (at) => place.set(page.request, at), count),
     };
+    function stepOf({ records = [] }: PageView): number {
+      return records.length > 0 && records.length < limit ? records.length : limit;
+    }
+    function standing(page: PageView): RangePosition {
+      const current = positionOf(page, place, options.offset);
+      const isEmpty = page.records?.length === 0;
+      const after = isEmpty && rules.stopAfterEmptyPage ? current : current + stepOf(page);
+      return { current, after, base: 0, unit: "records" };
+    }
   },
   examples: [
     {

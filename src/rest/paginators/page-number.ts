@@ -1,7 +1,15 @@
 import { z } from "zod";
-import { definePaginator } from "../paginator.js";
+import { definePaginator, type PageView } from "../paginator.js";
 import { bodyPathOption, placeOf } from "./place.js";
-import { positionOf, rangeEnd, rangeOptions, rangeRules } from "./range.js";
+import {
+  positionOf,
+  type RangePosition,
+  rangeAhead,
+  rangeEnd,
+  rangeMemo,
+  rangeOptions,
+  rangeRules,
+} from "./range.js";
 
 /**
  * Counts pages, as dlt's `page_number`. Ends at the total of pages, at `maximum_page` (exclusive), when the body says
@@ -49,16 +57,23 @@ export const pageNumberPaginator = definePaginator({
       needs: "body",
       first: (request) => place.set(request, start),
       next(page) {
-        const current = positionOf(page, place, start);
-        const isEmpty = page.records?.length === 0;
-        const after = isEmpty && rules.stopAfterEmptyPage ? current : current + 1;
+        const at = standing(page);
         return (
-          rangeEnd(page, rules, { after, base, unit: "pages" }) ?? {
-            request: place.set(page.request, current + 1),
+          rangeEnd(page, rules, at) ?? {
+            request: place.set(page.request, at.current + 1),
+            ...rangeMemo(page, rules, at),
           }
         );
       },
+      ahead: (page, count) =>
+        rangeAhead(page, rules, standing(page), 1, (number) => place.set(page.request, number), count),
     };
+    function standing(page: PageView): RangePosition {
+      const current = positionOf(page, place, start);
+      const isEmpty = page.records?.length === 0;
+      const after = isEmpty && rules.stopAfterEmptyPage ? current : current + 1;
+      return { current, after, base, unit: "pages" };
+    }
   },
   examples: [
     {

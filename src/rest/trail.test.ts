@@ -1,0 +1,31 @@
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { PageTrail, RequestTrail } from "./trail.js";
+
+it("notices a request that comes again, also in a circle that is longer than it remembers one by one", () => {
+  const trail = new RequestTrail();
+  let sent = 0;
+  for (let next = 0; !trail.has(String(next)); next = (next + 1) % 250_000) {
+    trail.add(String(next));
+    sent += 1;
+    if (sent > 1_000_000) break;
+  }
+  expect(sent).toBeGreaterThanOrEqual(250_000);
+  expect(sent).toBeLessThanOrEqual(750_000);
+});
+
+it("never takes different pages for repeated ones, and notices any circle of pages", () =>
+  fc.assert(
+    fc.property(fc.nat(20), fc.integer({ min: 1, max: 20 }), (tail, circle) => {
+      const trail = new PageTrail();
+      for (let n = 0; n < tail + circle; n++) {
+        expect(trail.repeated([n, "x"])).toBeUndefined();
+        trail.add([n, "x"]);
+      }
+      let more = 0;
+      for (let n = tail; trail.repeated([n, "x"]) === undefined; n = n + 1 < tail + circle ? n + 1 : tail) {
+        trail.add([n, "x"]);
+        expect(++more).toBeLessThan(4 * (tail + circle) + 4);
+      }
+    }),
+  ));
