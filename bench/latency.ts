@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { duckdb, type Json, restApi, run } from "../src/index.js";
+import { duckdb, type Json, type RestApiConfig, restApi, run } from "../src/index.js";
 
 const LATENCY_MS = Number(process.argv[2] ?? 100);
 const PAGES = 100;
@@ -67,7 +67,7 @@ for (const { name, resources, ideal } of cases) {
     const started = performance.now();
     const report = await run({
       pipeline: "latency",
-      source: restApi({ client: { base_url }, resources }),
+      source: restApi({ client: { base_url }, resources } as RestApiConfig),
       destination: duckdb(":memory:"),
     });
     times.push(performance.now() - started);

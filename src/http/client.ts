@@ -68,7 +68,7 @@ export interface HttpClient {
 
 /**
  * The one way requests leave: checks the origin, adds credentials, follows redirects, retries, and tells in events what
- * it does. `send` resolves with the headers of a 2xx answer. All its errors are `SluiceError`s with `at.resource` and
+ * it does. `send` resolves with the headers of a 2xx answer, or of a 304 to a request with a validator. All its errors are `SluiceError`s with `at.resource` and
  * `at.request`:
  *
  * - `auth/rejected`   401, after `refresh` was asked for newer credentials, or 403
@@ -194,8 +194,14 @@ async function accept(job: Job, url: string, fetched: Fetched, attempt: number):
   const head = { status: fetched.status, url, headers: fetched.headers };
   const { verdict, response } = await judged(judge, head, fetched, maxBodyBytes);
   carryOut(verdict, head, response);
-  if (head.status < 200 || head.status > 299) throw statusError(job, url, response);
+  const isUnchanged = head.status === 304 && isConditional(job.request);
+  if (!isUnchanged && (head.status < 200 || head.status > 299)) throw statusError(job, url, response);
   return { attempt, head, response };
+}
+
+/** RFC 9110 §13.1: only whoever sent a validator may be told that nothing has changed. */
+function isConditional({ headers }: HttpRequest): boolean {
+  return Object.hasOwn(headers, "if-none-match") || Object.hasOwn(headers, "if-modified-since");
 }
 
 async function sendOne(

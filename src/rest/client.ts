@@ -11,6 +11,7 @@ import type { Position } from "../model/state.js";
 import { auths } from "./auth/index.js";
 import type { AuthDefinition, Authenticator, AuthIo } from "./authenticator.js";
 import { chooseComponent } from "./components.js";
+import { readIfChanged } from "./conditional.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import type { AuthOptions, ClientOptions } from "./options.js";
@@ -198,7 +199,8 @@ export async function* readPages(
   });
   try {
     const sendShared = sharing === undefined ? send : client.responses(io).through(send, sharing);
-    yield* walk(spec, from, sendShared, io);
+    const read = (send: Send) => walk(spec, from, send, io);
+    yield* spec.conditional === true ? readIfChanged(io, sendShared, read) : read(sendShared);
   } finally {
     await release();
   }

@@ -86,6 +86,7 @@ export function planEndpoint(
     paginator: paginator.paginator,
     maxPages: endpoint.max_pages ?? undefined,
     parallelized: parallelizedOf(options.parallelized),
+    conditional: planConditional(options, paginator.type, [...at, "conditional"], findings),
     decode: format.decode,
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
@@ -165,6 +166,30 @@ function planRequest(
   };
 }
 
+function planConditional(
+  { endpoint, write_disposition }: Relative["options"],
+  paginator: string,
+  path: Finding["path"],
+  findings: Findings,
+): boolean {
+  if (endpoint.conditional !== true) return false;
+  if (paginator !== "single_page") {
+    findings.add(
+      path,
+      "conditional requests are for endpoints with one page: a 304 says nothing of further pages",
+      {
+        hint: "Set paginator: single_page if the endpoint has one page, or remove conditional.",
+      },
+    );
+  }
+  if (write_disposition === "replace") {
+    findings.add(path, "with replace, an unchanged answer would leave the table empty", {
+      hint: "Use merge or append, or remove conditional.",
+    });
+  }
+  return true;
+}
+
 /** A new selection for each walk: by a path, of one record, or by detection. */
 function planSelect(
   resource: string,
@@ -191,7 +216,7 @@ function planPaginator(
   env: PlanEnvironment,
   path: Finding["path"],
   findings: Findings,
-): { paginator: Paginator; described: unknown } | undefined {
+): { paginator: Paginator; type: string; described: unknown } | undefined {
   const chosen = chooseComponent("paginator", paginators, configured ?? "auto", undefined, path, findings);
   if (chosen === undefined) return undefined;
   const context = {
@@ -201,5 +226,9 @@ function planPaginator(
   };
   const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
   if (paginator === undefined) return undefined;
-  return { paginator, described: { type: chosen.definition.type, options: chosen.options } };
+  return {
+    paginator,
+    type: chosen.definition.type,
+    described: { type: chosen.definition.type, options: chosen.options },
+  };
 }

@@ -120,6 +120,13 @@ const endpoint = z.strictObject({
     .describe(
       "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
     ),
+  conditional: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe(
+      "Send If-None-Match and If-Modified-Since with what the last load was told; 304 then means no rows and no work. Only for one page (paginator single_page), and not with write_disposition replace. Default false.",
+    ),
   allow_short: z
     .boolean()
     .nullable()

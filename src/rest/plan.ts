@@ -120,7 +120,7 @@ function planResource(
     }),
     read: reader({}),
   };
-  const readOnDemand = reader({ mayRunAhead: never });
+  const readOnDemand = reader({ mayRunAhead: never, conditional: false });
   return {
     resource,
     selected: options.selected ?? true,

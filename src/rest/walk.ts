@@ -39,6 +39,8 @@ export interface WalkSpec {
   readonly mayRunAhead?: () => boolean;
   /** How many requests may be under way at once, where the paginator knows those to come. Default 1. */
   readonly parallelized?: number;
+  /** Ask for the answer only if it has changed since the last complete load. Default false. */
+  readonly conditional?: boolean;
 }
 
 /** Where a walk stands: what to ask for next, what its paginator must know for it, and how many pages came before. */
