@@ -44,11 +44,11 @@ export class SharedResponses {
         if (entry.taken >= readers) this.#drop(id, entry);
         return sharedExchange(result);
       }
-      return this.#fetch(id, readers, request, signal, send);
+      return this.#ask(id, readers, request, signal, send);
     };
   }
 
-  async #fetch(
+  async #ask(
     id: string,
     readers: number,
     request: HttpRequest,
