@@ -26,7 +26,7 @@ export interface Endpoint {
   /** The first request, without credentials; what refers to a parent's record is still a placeholder. */
   readonly request: HttpRequest;
   /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
-  bind(record: Json): HttpRequest;
+  readonly bind: (record: Json) => HttpRequest;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** Endpoints with the same text here get the same answer to their first request. */
