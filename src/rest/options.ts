@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
 import { responseActions } from "./response-actions.js";
+import { processingSteps } from "./steps.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
 const jsonValue: z.ZodType = z.unknown();
@@ -141,6 +142,12 @@ const resourceKeys = {
     .optional()
     .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
   table_name: z.string().min(1).optional().describe("Default: the resource's name."),
+  processing_steps: processingSteps
+    .nullable()
+    .optional()
+    .describe(
+      "What is done to the records before they are loaded, step by step; each has filter, map or yield_map, taken in this order. What a parent's filter leaves out has no children. They see what include_from_parent adds.",
+    ),
   selected: z
     .boolean()
     .optional()
@@ -150,6 +157,13 @@ const resourceKeys = {
 const resource = z.strictObject({
   name: z.string().min(1),
   endpoint: z.union([z.string(), endpoint]).nullable().optional().describe("A path, or how to request it."),
+  records: z
+    .array(jsonValue)
+    .nullable()
+    .optional()
+    .describe(
+      "The records themselves, instead of an endpoint: a fixed list to ask children for, such as [eu, us] with {resources.regions.value} or [{ id: eu }] with {resources.regions.id}. With selected: false it is not loaded itself.",
+    ),
   include_from_parent: z
     .array(
       z.union([

@@ -4,29 +4,34 @@ import type { ColumnHint, Resource, ResourceHints } from "../model/source.js";
 import { type ChildSpec, readChildren } from "./children.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
-import { type PlanContext, planEndpoint } from "./endpoint.js";
+import { type Endpoint, type PlanContext, planEndpoint } from "./endpoint.js";
 import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { planIncluded, withIncluded } from "./included.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
+import { planRecords, readAll } from "./ready.js";
+import { planSteps } from "./steps.js";
 import type { WalkSpec } from "./walk.js";
 
 /** A planned resource: what the pipeline reads, and what `check` shows of it. */
 export interface PlannedResource {
   readonly resource: Resource;
   readonly selected: boolean;
-  /** The first request, without credentials. */
-  readonly request: HttpRequest;
+  /** The first request, without credentials. Absent for ready-made records. */
+  readonly request?: HttpRequest;
 }
 
 /**
  * Turns a validated rest_api configuration into resources. Everything that can be wrong is found here, before the
  * first request; mistakes go to `findings`, and the resources are usable only if there are none.
+ *
+ * @param ready resources of other sources of the pipeline, which can be parents of these.
  */
 export function planRestApi(
   options: RestApiOptions,
   env: PlanEnvironment,
+  ready: readonly Resource[] = [],
 ): { resources: PlannedResource[]; findings: readonly Finding[] } {
   const findings = new Findings();
   const client = planClient(options.client, env, findings);
@@ -41,11 +46,17 @@ export function planRestApi(
       });
     }
     seen.add(expanded.name);
+    if (expanded.records != null && typeof entry !== "string" && entry.endpoint != null) {
+      findings.add([...path, "endpoint"], "records and endpoint can't stand side by side", {
+        hint: "Ready-made records are not requested; keep one of the two.",
+      });
+    }
     return { options: expanded, path };
   });
   const planned = new Map<string, PlannedEndpoint>();
-  for (const relative of linkParents(entries, findings)) {
-    const parent = relative.parent === undefined ? undefined : planned.get(relative.parent);
+  const others = new Map(ready.map((resource) => [resource.name, resource]));
+  for (const relative of linkParents(entries, [...others.keys()], findings)) {
+    const parent = parentOf(relative, planned, others);
     const resource = planResource(relative, parent, context);
     if (resource !== undefined) planned.set(resource.resource.name, resource);
   }
@@ -53,27 +64,47 @@ export function planRestApi(
   return { resources, findings: findings.all };
 }
 
-/** A planned resource as its children see it. */
-interface PlannedEndpoint extends PlannedResource {
+/** What a child needs of its parent. */
+interface Parent {
+  readonly resource: Resource;
   /** Like `resource.read`, but a page's request leaves when the page is asked for. */
   readonly readOnDemand: Resource["read"];
 }
+type PlannedEndpoint = PlannedResource & Parent;
+
+function parentOf(
+  { parent }: Relative,
+  planned: ReadonlyMap<string, Parent>,
+  others: ReadonlyMap<string, Resource>,
+): Parent | undefined {
+  if (parent === undefined) return undefined;
+  const other = others.get(parent);
+  return planned.get(parent) ?? (other && { resource: other, readOnDemand: readAll(other) });
+}
+
+type EndpointOrRecords = Partial<Endpoint> & Pick<Endpoint, "read" | "described">;
 
 function planResource(
   relative: Relative,
-  parent: PlannedEndpoint | undefined,
+  parent: Parent | undefined,
   context: PlanContext,
 ): PlannedEndpoint | undefined {
   const { options } = relative;
-  const endpoint = planEndpoint(relative, context);
+  const endpoint: EndpointOrRecords | undefined =
+    options.records == null
+      ? planEndpoint(relative, context)
+      : planRecords(options.records, context.env, [...relative.path, "records"], context.findings);
   const included = planIncluded(options.include_from_parent ?? [], relative, context.findings);
+  const steps = options.processing_steps ?? [];
+  const stepsPath = [...relative.path, "processing_steps"];
+  const process = planSteps(steps, options.name, stepsPath, context.env, context.findings);
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
-  const reader =
+  const recordsOf =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
-      if (parent === undefined) return endpoint.read(fixed, from, io);
+      if (parent === undefined || endpoint.bind === undefined) return endpoint.read(fixed, from, io);
       const spec: ChildSpec = {
         resource: options.name,
         parent: parent.resource.name,
@@ -85,6 +116,10 @@ function planResource(
       };
       return readChildren(spec, from, io);
     };
+  const reader = (fixed: Partial<WalkSpec>): Resource["read"] => {
+    const records = recordsOf(fixed);
+    return (from, io) => process(records(from, io), io);
+  };
   const primaryKey = options.primary_key ?? [];
   const resource: Resource = {
     name: options.name,
@@ -95,11 +130,18 @@ function planResource(
       ...(parent === undefined
         ? {}
         : { parent: parent.resource.fingerprint, included: options.include_from_parent ?? [] }),
+      ...(steps.length === 0 ? {} : { steps }),
     }),
     read: reader({}),
   };
   const readOnDemand = reader({ mayRunAhead: never });
-  return { resource, selected: options.selected ?? true, request: endpoint.request, readOnDemand };
+  const { request } = endpoint;
+  return {
+    resource,
+    selected: options.selected ?? true,
+    ...(request === undefined ? {} : { request }),
+    readOnDemand,
+  };
 }
 
 const never = () => false;
