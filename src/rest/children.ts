@@ -6,6 +6,7 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
+import { gatherIgnored } from "./ignored.js";
 
 /** One endpoint that is walked once for each record of another one. */
 export interface ChildSpec {
@@ -94,7 +95,8 @@ export async function* readChildren(
   let worst: Completeness = start?.completeness ?? "proved";
   let parentEnd: Completeness | undefined;
   const abort = new AbortController();
-  const inner = { ...io, signal: AbortSignal.any([io.signal, abort.signal]) };
+  const ignored = gatherIgnored(spec.parent, io);
+  const inner = { ...ignored.io, signal: AbortSignal.any([io.signal, abort.signal]) };
   const queue: Started[] = [];
   let failure: SluiceError | undefined;
   let current: Started | undefined;
@@ -146,6 +148,7 @@ export async function* readChildren(
     abort.abort();
     const open = current === undefined ? queue : [current, ...queue];
     await Promise.allSettled(open.map(({ pages }) => pages.return()));
+    ignored.tell();
   }
 }
 

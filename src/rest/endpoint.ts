@@ -12,11 +12,13 @@ import { planFormat } from "./format.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
+import { planParentPages } from "./parent-pages.js";
 import type { Relative } from "./parents.js";
 import { isSingleRecord } from "./reference.js";
 import { authorizerOf, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
 import { planJudge } from "./response-actions.js";
 import { type Select, selectByDetection, selectByPath, selectWhole } from "./select.js";
+import type { Stage } from "./steps.js";
 import { secretsIn } from "./values.js";
 import type { WalkSpec } from "./walk.js";
 
@@ -26,6 +28,8 @@ export interface Endpoint {
   readonly request: HttpRequest;
   /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
   bind(record: Json): HttpRequest;
+  /** What becomes of the parent's pages before their records are asked for. */
+  readonly ofParent: Stage;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** What gives a stored position its meaning. */
@@ -41,13 +45,14 @@ export interface PlanContext {
 }
 
 /** Plans an endpoint; undefined when a mistake, told in the findings, leaves nothing to plan with. */
-export function planEndpoint({ options, path }: Relative, context: PlanContext): Endpoint | undefined {
+export function planEndpoint(relative: Relative, context: PlanContext): Endpoint | undefined {
+  const { options, path } = relative;
   const { client, env, findings } = context;
   const { endpoint } = options;
   const at = [...path, "endpoint"];
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
-  const one = isSingleRecord(asked.path ?? "");
+  const one = endpoint.batch == null && isSingleRecord(asked.path ?? "");
   const select = planSelect(
     options.name,
     endpoint.data_selector ?? undefined,
@@ -66,6 +71,7 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   if (paginator === undefined || format === undefined || requestOf === undefined || parts === undefined)
     return undefined;
   const bind = attempt(() => compileParts(parts), at, findings);
+  const ofParent = planParentPages(relative, parts, findings);
   if (bind === undefined || !URL.canParse(client.baseUrl)) return undefined;
 
   const request = requestOf(parts);
@@ -86,12 +92,14 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   return {
     request,
     bind: (record) => requestOf(bind(record)),
+    ofParent,
     read: (walk, from, io) =>
       readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
     described: {
       request,
       paginator: paginator.described,
       selector: endpoint.data_selector ?? null,
+      ...(endpoint.batch == null ? {} : { batch: endpoint.batch }),
     },
   };
 }

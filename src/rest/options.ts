@@ -122,6 +122,34 @@ const endpoint = z.strictObject({
       "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
     ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
+  batch: z
+    .strictObject({
+      size: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .describe(
+          "Records of the parent that one request stands for, at most; all of one page of the parent.",
+        ),
+      join: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Text between their values, such as ",". Left out, they are a list: repeated keys in params, a list in json.',
+        ),
+    })
+    .nullable()
+    .optional()
+    .describe(
+      "Asks for several records of the parent at once: {resources.orders.id} then stands for the values of up to size of them, each value once. Only one field may be referred to. Default: a request for each record.",
+    ),
+  on_parent_null: z
+    .enum(["error", "skip"])
+    .optional()
+    .describe(
+      "What becomes of a parent's record with null in a field that the request refers to. `skip`: no request, and a warning that counts them. Default `error`: null fails in a path, leaves out a parameter or header, and is null in json.",
+    ),
   auth: auth
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),

@@ -104,12 +104,14 @@ function planResource(
   const recordsOf =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
-      if (parent === undefined || endpoint.bind === undefined) return endpoint.read(fixed, from, io);
+      const { bind, ofParent } = endpoint;
+      if (parent === undefined || bind === undefined || ofParent === undefined)
+        return endpoint.read(fixed, from, io);
       const spec: ChildSpec = {
         resource: options.name,
         parent: parent.resource.name,
-        readParent: parent.readOnDemand,
-        request: endpoint.bind,
+        readParent: (at, io) => ofParent(parent.readOnDemand(at, io), io),
+        request: bind,
         included,
         readChild: ({ request, included, mayRunAhead }, from, io) =>
           withIncluded(endpoint.read({ request, mayRunAhead, ...fixed }, from, io), included),
