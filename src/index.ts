@@ -83,4 +83,5 @@ export {
   type PaginatorDefinition,
 } from "./rest/paginator.js";
 export type { JudgedResponse, ResponseActionName, ResponseFunction } from "./rest/response-actions.js";
+export type { FilterFunction, MapFunction, YieldMapFunction } from "./rest/steps.js";
 export { type Token, type TokenOptions, tokenAuthenticator } from "./rest/token-authenticator.js";

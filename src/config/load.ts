@@ -101,15 +101,16 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
 
   const requests: Record<string, HttpRequest> = {};
   const resources: Resource[] = [];
+  const ready = sources.flatMap(({ source }) => (isResource(source) ? [source] : []));
   for (const { source, path } of sources) {
     if (isResource(source)) {
       resources.push(source);
       continue;
     }
-    const planned = planSource(source, path, document, env);
+    const planned = planSource(source, path, document, env, ready);
     problems.push(...planned.problems);
     for (const { resource, selected, request } of planned.resources) {
-      requests[resource.name] = request;
+      if (request !== undefined) requests[resource.name] = request;
       if (selected) resources.push(resource);
     }
   }

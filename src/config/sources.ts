@@ -67,24 +67,26 @@ export function isResource(value: unknown): value is Resource {
 
 /**
  * Validates one rest_api configuration and plans its resources. With mistakes in some places the rest is planned all
- * the same, so that unbound placeholders and missing secrets are told together with misspelt keys.
+ * the same, so that unbound placeholders and missing secrets are told together with misspelt keys. `ready` are the
+ * resources beside it that may be parents.
  */
 export function planSource(
   source: unknown,
   path: ConfigPath,
   document: ConfigDocument,
   env: PlanEnvironment,
+  ready: readonly Resource[],
 ): { resources: readonly PlannedResource[]; problems: readonly Problem[] } {
   const parsed = restApiOptions.safeParse(source);
   if (parsed.success) {
-    const { resources, findings } = planRestApi(parsed.data, env);
+    const { resources, findings } = planRestApi(parsed.data, env, ready);
     return { resources, problems: findings.flatMap((finding) => problemsOf(finding, path, document)) };
   }
   const { issues } = parsed.error;
   const problems = toProblems(issues, { document, value: document.value, path, schema: restApiOptions });
   const rest = restApiOptions.safeParse(withoutMistakes(source, issues));
   if (!rest.success) return { resources: [], problems };
-  const { findings } = planRestApi(rest.data, env);
+  const { findings } = planRestApi(rest.data, env, ready);
   return {
     resources: [],
     problems: [...problems, ...findings.flatMap((finding) => problemsOf(finding, path, document))],

@@ -159,6 +159,12 @@ export const ERROR_CODES = {
     title: "An expression failed on a response",
     explain: "The template is well-formed, but can't be evaluated on what the API sent.",
   },
+  "step/failed": {
+    kind: "source",
+    title: "A processing step failed on a record",
+    explain:
+      "A function among the resource's processing_steps threw, or gave what is no record. The message names the step; what was thrown is not shown, for it may quote the record.",
+  },
   "data/not-record": {
     kind: "data",
     title: "A record has a shape that no row can have",

@@ -56,6 +56,23 @@ export function compileParts(parts: RequestParts): Bind<RequestParts> {
   });
 }
 
+/** The fields of the parent's record that a request refers to, each once, as dotted paths. */
+export function fieldsIn({ path, params, headers, body }: RequestParts): readonly string[] {
+  const texts = [path, ...params.map(([, text]) => text), ...Object.values(headers), ...textsIn(body)];
+  const fields = texts.flatMap((text) =>
+    parsePlaceholders(text).flatMap((part) =>
+      typeof part === "string" ? [] : (parseReference(part.name)?.field ?? []),
+    ),
+  );
+  return [...new Set(fields)];
+}
+
+/** Every text in a value, keys excepted. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
 function compileText(text: string): Pieces {
   return parsePlaceholders(text).map((part) => {
     if (typeof part === "string") return part;

@@ -7,6 +7,7 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { Ahead } from "./ahead.js";
+import { gatherIgnored } from "./ignored.js";
 
 /** One endpoint that is walked once for each record of another one. */
 export interface ChildSpec {
@@ -92,7 +93,8 @@ export async function* readChildren(
 ): AsyncGenerator<Page, void, undefined> {
   const start = from as Place | undefined;
   const abort = new AbortController();
-  const inner = { ...io, signal: AbortSignal.any([io.signal, abort.signal]) };
+  const ignored = gatherIgnored(spec.parent, io);
+  const inner = { ...ignored.io, signal: AbortSignal.any([io.signal, abort.signal]) };
   const parents = new Parents(spec, start, inner);
   const visits = parents.visits();
   const ahead = new Ahead(visits, (visit) => startVisit(spec, visit, inner), spec.parallelized);
@@ -124,6 +126,7 @@ export async function* readChildren(
     abort.abort();
     await Promise.allSettled(ahead.stop().map(({ pages }) => pages.return()));
     await visits.return();
+    ignored.tell();
   }
 }
 

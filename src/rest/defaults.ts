@@ -21,7 +21,8 @@ export function expandResource(
   const resource: ResourceOptions = typeof entry === "string" ? { name: entry } : entry;
   const own: EndpointOptions =
     typeof resource.endpoint === "string" ? { path: resource.endpoint } : (resource.endpoint ?? {});
-  const shared = defaults?.endpoint ?? {};
+  // Ready-made records are never requested, so nothing of a shared endpoint can be meant for them.
+  const shared = resource.records == null ? (defaults?.endpoint ?? {}) : {};
   // The default path is the name, taken before the defaults are merged: a shared path would be the same for all.
   const endpoint = { ...shared, ...own, path: own.path ?? resource.name };
   const params = mergeOneLevel(shared.params, own.params);

@@ -13,11 +13,13 @@ import { planFormat } from "./format.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
+import { planParentPages } from "./parent-pages.js";
 import type { Relative } from "./parents.js";
 import { isSingleRecord } from "./reference.js";
 import { authorizerOf, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
 import { planJudge } from "./response-actions.js";
 import { type Select, selectByDetection, selectByPath, selectWhole } from "./select.js";
+import type { Stage } from "./steps.js";
 import { secretsIn } from "./values.js";
 import type { WalkSpec } from "./walk.js";
 
@@ -27,6 +29,8 @@ export interface Endpoint {
   readonly request: HttpRequest;
   /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
   readonly bind: (record: Json) => HttpRequest;
+  /** What becomes of the parent's pages before their records are asked for. */
+  readonly ofParent: Stage;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** Endpoints with the same text here get the same answer to their first request. */
@@ -44,19 +48,21 @@ export interface PlanContext {
 }
 
 /**
- * Plans an endpoint; `readers` says, once all are planned, how many walks of a run read its requests. Undefined when a mistake, told in the findings, leaves nothing to plan with.
+ * Plans an endpoint; `readers` says, once all are planned, how many walks of a run read its requests. Undefined when a
+ * mistake, told in the findings, leaves nothing to plan with.
  */
 export function planEndpoint(
-  { options, path }: Relative,
+  relative: Relative,
   context: PlanContext,
   readers: () => number,
 ): Endpoint | undefined {
+  const { options, path } = relative;
   const { client, env, findings } = context;
   const { endpoint } = options;
   const at = [...path, "endpoint"];
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
-  const one = isSingleRecord(asked.path ?? "");
+  const one = endpoint.batch == null && isSingleRecord(asked.path ?? "");
   const select = planSelect(
     options.name,
     endpoint.data_selector ?? undefined,
@@ -75,6 +81,7 @@ export function planEndpoint(
   if (paginator === undefined || format === undefined || requestOf === undefined || parts === undefined)
     return undefined;
   const bind = attempt(() => compileParts(parts), at, findings);
+  const ofParent = planParentPages(relative, parts, findings);
   if (bind === undefined || !URL.canParse(client.baseUrl)) return undefined;
 
   const request = requestOf(parts);
@@ -95,6 +102,7 @@ export function planEndpoint(
   };
   const { format: decoding, auth, response_actions, retry } = endpoint;
   const answers = fingerprintOf({
+    alone: changesRecords(options) ? options.name : null,
     request,
     decoding,
     auth,
@@ -105,12 +113,13 @@ export function planEndpoint(
   let sharing: { readonly key: string; readonly readers: number } | undefined;
   const shared = () => {
     sharing ??= { key: answers, readers: readers() };
-    return sharing.readers > 1 ? sharing : undefined;
+    return sharing.readers > 1 && !changesRecords(options) ? sharing : undefined;
   };
   const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
   return {
     request,
     bind: (record) => requestOf(bind(record)),
+    ofParent,
     read: (walk, from, io) =>
       readPages(
         handled,
@@ -125,6 +134,7 @@ export function planEndpoint(
       request,
       paginator: paginator.described,
       selector: endpoint.data_selector ?? null,
+      ...(endpoint.batch == null ? {} : { batch: endpoint.batch }),
     },
   };
 }
@@ -188,6 +198,11 @@ function planConditional(
     });
   }
   return true;
+}
+
+/** Functions may change a record in place, as dlt's do: such records are not for others. */
+function changesRecords({ processing_steps: steps }: Relative["options"]): boolean {
+  return (steps ?? []).some((step) => Object.values(step).some((part) => typeof part === "function"));
 }
 
 /** A new selection for each walk: by a path, of one record, or by detection. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
 import { responseActions } from "./response-actions.js";
+import { processingSteps } from "./steps.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
 const jsonValue: z.ZodType = z.unknown();
@@ -135,6 +136,34 @@ const endpoint = z.strictObject({
       "Default false: a walk that ends although the API says that there is more fails. true: it is loaded, and reported as short.",
     ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
+  batch: z
+    .strictObject({
+      size: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .describe(
+          "Records of the parent that one request stands for, at most; all of one page of the parent.",
+        ),
+      join: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Text between their values, such as ",". Left out, they are a list: repeated keys in params, a list in json.',
+        ),
+    })
+    .nullable()
+    .optional()
+    .describe(
+      "Asks for several records of the parent at once: {resources.orders.id} then stands for the values of up to size of them, each value once. Only one field may be referred to. Default: a request for each record.",
+    ),
+  on_parent_null: z
+    .enum(["error", "skip"])
+    .optional()
+    .describe(
+      "What becomes of a parent's record with null in a field that the request refers to. `skip`: no request, and a warning that counts them. Default `error`: null fails in a path, leaves out a parameter or header, and is null in json.",
+    ),
   auth: auth
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),
@@ -190,6 +219,12 @@ const resourceKeys = {
     .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
   table_name: z.string().min(1).optional().describe("Default: the resource's name."),
   parallelized,
+  processing_steps: processingSteps
+    .nullable()
+    .optional()
+    .describe(
+      "What is done to the records before they are loaded, step by step; each has filter, map or yield_map, taken in this order. What a parent's filter leaves out has no children. They see what include_from_parent adds.",
+    ),
   selected: z
     .boolean()
     .optional()
@@ -199,6 +234,13 @@ const resourceKeys = {
 const resource = z.strictObject({
   name: z.string().min(1),
   endpoint: z.union([z.string(), endpoint]).nullable().optional().describe("A path, or how to request it."),
+  records: z
+    .array(jsonValue)
+    .nullable()
+    .optional()
+    .describe(
+      "The records themselves, instead of an endpoint: a fixed list to ask children for, such as [eu, us] with {resources.regions.value} or [{ id: eu }] with {resources.regions.id}. With selected: false it is not loaded itself.",
+    ),
   include_from_parent: z
     .array(
       z.union([

@@ -22,9 +22,15 @@ const REFERRING_KEYS = ["path", "params", "headers", "json", "data"] as const;
  * Finds each resource's parent from what its endpoint refers to, and puts parents before their children; otherwise the
  * order stays. As in dlt: one parent at most, which may stand anywhere in the configuration, and no cycles. A resource
  * in a cycle, or with an unknown parent, is left without one, and the finding says so.
+ *
+ * @param others names of resources beside the configuration's that can be parents, too.
  */
-export function linkParents(entries: readonly Entry[], findings: Findings): readonly Relative[] {
-  const names = entries.map(({ options }) => options.name);
+export function linkParents(
+  entries: readonly Entry[],
+  others: readonly string[],
+  findings: Findings,
+): readonly Relative[] {
+  const names = [...entries.map(({ options }) => options.name), ...others];
   const relatives = entries.map((entry): Relative => linkParent(entry, names, findings));
   const byName = new Map(relatives.map((relative) => [relative.options.name, relative]));
   const ordered = new Set<Relative>();

@@ -3,30 +3,35 @@ import type { ColumnHint, Resource, ResourceHints, SchemaContract } from "../mod
 import { type ChildSpec, readChildren } from "./children.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
-import { type PlanContext, parallelizedOf, planEndpoint } from "./endpoint.js";
+import { type Endpoint, type PlanContext, parallelizedOf, planEndpoint } from "./endpoint.js";
 import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
+import { planRecords, readAll } from "./ready.js";
+import { planSteps } from "./steps.js";
 import type { WalkSpec } from "./walk.js";
 
 /** A planned resource: what the pipeline reads, and what `check` shows of it. */
 export interface PlannedResource {
   readonly resource: Resource;
   readonly selected: boolean;
-  /** The first request, without credentials. */
-  readonly request: HttpRequest;
+  /** The first request, without credentials. Absent for ready-made records. */
+  readonly request?: HttpRequest;
 }
 
 /**
  * Turns a validated rest_api configuration into resources. Everything that can be wrong is found here, before the
  * first request; mistakes go to `findings`, and the resources are usable only if there are none.
+ *
+ * @param ready resources of other sources of the pipeline, which can be parents of these.
  */
 export function planRestApi(
   options: RestApiOptions,
   env: PlanEnvironment,
+  ready: readonly Resource[] = [],
 ): { resources: PlannedResource[]; findings: readonly Finding[] } {
   const findings = new Findings();
   const client = planClient(options.client, env, findings);
@@ -41,17 +46,25 @@ export function planRestApi(
       });
     }
     seen.add(expanded.name);
+    if (expanded.records != null && typeof entry !== "string" && entry.endpoint != null) {
+      findings.add([...path, "endpoint"], "records and endpoint can't stand side by side", {
+        hint: "Ready-made records are not requested; keep one of the two.",
+      });
+    }
     return { options: expanded, path };
   });
   const planned = new Map<string, PlannedEndpoint>();
-  const relatives = linkParents(entries, findings);
+  const others = new Map(ready.map((resource) => [resource.name, resource]));
+  const relatives = linkParents(entries, [...others.keys()], findings);
   const readers = readersOf(relatives);
   for (const relative of relatives) {
-    const parent = relative.parent === undefined ? undefined : planned.get(relative.parent);
+    const parent = parentOf(relative, planned, others);
     const { name } = relative.options;
     const resource = planResource(relative, parent, context, () => {
       const answers = planned.get(name)?.answers;
-      const same = [...planned.values()].filter((other) => parent === undefined && other.answers === answers);
+      const same = [...planned.values()].filter(
+        (other) => parent === undefined && answers !== undefined && other.answers === answers,
+      );
       const names = same.length === 0 ? [name] : same.map((other) => other.resource.name);
       return names.reduce((sum, other) => sum + (readers.get(other) ?? 0), 0);
     });
@@ -72,34 +85,57 @@ function readersOf(relatives: readonly Relative[]): ReadonlyMap<string, number> 
   return readers;
 }
 
-/** A planned resource as its children see it. */
-interface PlannedEndpoint extends PlannedResource {
+/** What a child needs of its parent. */
+interface Parent {
+  readonly resource: Resource;
   /** Like `resource.read`, but a page's request leaves when the page is asked for. */
   readonly readOnDemand: Resource["read"];
-  readonly answers: string;
+  /** Resources with the same text here get the same answer to their first request. */
+  readonly answers?: string;
 }
+type PlannedEndpoint = PlannedResource & Parent;
+
+function parentOf(
+  { parent }: Relative,
+  planned: ReadonlyMap<string, Parent>,
+  others: ReadonlyMap<string, Resource>,
+): Parent | undefined {
+  if (parent === undefined) return undefined;
+  const other = others.get(parent);
+  return planned.get(parent) ?? (other && { resource: other, readOnDemand: readAll(other) });
+}
+
+type EndpointOrRecords = Partial<Endpoint> & Pick<Endpoint, "read" | "described">;
 
 function planResource(
   relative: Relative,
-  parent: PlannedEndpoint | undefined,
+  parent: Parent | undefined,
   context: PlanContext,
   readers: () => number,
 ): PlannedEndpoint | undefined {
   const { options } = relative;
-  const endpoint = planEndpoint(relative, context, readers);
+  const endpoint: EndpointOrRecords | undefined =
+    options.records == null
+      ? planEndpoint(relative, context, readers)
+      : planRecords(options.records, context.env, [...relative.path, "records"], context.findings);
   const included = planIncluded(options.include_from_parent ?? [], relative, context.findings);
+  const steps = options.processing_steps ?? [];
+  const stepsPath = [...relative.path, "processing_steps"];
+  const process = planSteps(steps, options.name, stepsPath, context.env, context.findings);
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
-  const reader =
+  const recordsOf =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
-      if (parent === undefined) return endpoint.read(fixed, from, io);
+      const { bind, ofParent } = endpoint;
+      if (parent === undefined || bind === undefined || ofParent === undefined)
+        return endpoint.read(fixed, from, io);
       const spec: ChildSpec = {
         resource: options.name,
         parent: parent.resource.name,
-        readParent: parent.readOnDemand,
-        request: endpoint.bind,
+        readParent: (at, io) => ofParent(parent.readOnDemand(at, io), io),
+        request: bind,
         included,
         parallelized: parallelizedOf(options.parallelized),
         readChild: ({ request, included, mayRunAhead }, from, io) =>
@@ -107,6 +143,10 @@ function planResource(
       };
       return readChildren(spec, from, io);
     };
+  const reader = (fixed: Partial<WalkSpec>): Resource["read"] => {
+    const records = recordsOf(fixed);
+    return (from, io) => process(records(from, io), io);
+  };
   const primaryKey = options.primary_key ?? [];
   const resource: Resource = {
     name: options.name,
@@ -117,16 +157,18 @@ function planResource(
       ...(parent === undefined
         ? {}
         : { parent: parent.resource.fingerprint, included: options.include_from_parent ?? [] }),
+      ...(steps.length === 0 ? {} : { steps }),
     }),
     read: reader({}),
   };
   const readOnDemand = reader({ mayRunAhead: never, conditional: false });
+  const { request, answers } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
-    request: endpoint.request,
+    ...(request === undefined ? {} : { request }),
     readOnDemand,
-    answers: endpoint.answers,
+    ...(answers === undefined ? {} : { answers }),
   };
 }
 

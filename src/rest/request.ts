@@ -174,7 +174,8 @@ function formBody(value: unknown, path: Finding["path"], findings: Findings): Re
   return pairs.length === 0 ? undefined : { kind: "form", pairs };
 }
 
-function holdsSecret(value: unknown): boolean {
+/** Whether a resolved value is or holds a secret, at any depth. */
+export function holdsSecret(value: unknown): boolean {
   if (value instanceof Secret) return true;
   return typeof value === "object" && value !== null && Object.values(value).some(holdsSecret);
 }

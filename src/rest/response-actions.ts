@@ -3,6 +3,7 @@ import type { Judge, Verdict } from "../http/judge.js";
 import { SluiceError } from "../model/error.js";
 import { didYouMean } from "../model/suggest.js";
 import type { Finding, Findings } from "./finding.js";
+import { functionOption } from "./function-option.js";
 
 /** `ignore`: no records, and the walk ends. `raise`: an error at once. `retry`: sent again, by the retry policy. */
 export type ResponseActionName = "ignore" | "raise" | "retry";
@@ -31,19 +32,7 @@ export type ResponseFunction = (
   response: JudgedResponse,
 ) => ResponseActionName | { readonly action: ResponseActionName; readonly message?: string } | undefined;
 
-/** Not being one is an error of type, so that the mistake is told of the object that was meant. */
-const responseFunction = z
-  .custom<ResponseFunction>()
-  .check(({ issues, value }) => {
-    if (typeof value !== "function")
-      issues.push({
-        code: "invalid_type",
-        expected: "function",
-        input: value,
-        message: "must be a function",
-      });
-  })
-  .meta({ not: {} });
+const responseFunction = functionOption<ResponseFunction>();
 const STATUS = /^[1-5](\d\d|xx)$/i;
 
 const responseAction = z.strictObject({
