@@ -4,11 +4,12 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { compileParts, type RequestParts } from "./bind.js";
-import { planRetry, readPages, type SharedClient } from "./client.js";
+import { planRetry, readPages, type SharedClient, withTimeout } from "./client.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { planFormat } from "./format.js";
+import { planRules } from "./limits.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
@@ -82,12 +83,23 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
     credentialParams: asked.credentialParams,
     storable: (text) => env.redactor.redact(text) === text,
   };
-  const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
+  const rateRules = planRules(endpoint.rate_limit, options.name);
+  const handled = {
+    ...withTimeout(client, endpoint.timeout),
+    retry: planRetry(endpoint.retry, client.retry),
+  };
   return {
     request,
     bind: (record) => requestOf(bind(record)),
     read: (walk, from, io) =>
-      readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
+      readPages(
+        handled,
+        { ...spec, ...walk },
+        { authorizer: asked.authorizer, judge, rateRules },
+        env,
+        from,
+        io,
+      ),
     described: {
       request,
       paginator: paginator.described,

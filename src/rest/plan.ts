@@ -8,6 +8,7 @@ import { type PlanContext, planEndpoint } from "./endpoint.js";
 import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { planIncluded, withIncluded } from "./included.js";
+import { storingLimits } from "./limits.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
 import type { WalkSpec } from "./walk.js";
@@ -78,7 +79,7 @@ function planResource(
         resource: options.name,
         parent: parent.resource.name,
         readParent: parent.readOnDemand,
-        request: endpoint.bind,
+        request: (record) => endpoint.bind(record),
         included,
         readChild: ({ request, included, mayRunAhead }, from, io) =>
           withIncluded(endpoint.read({ request, mayRunAhead, ...fixed }, from, io), included),
@@ -96,7 +97,7 @@ function planResource(
         ? {}
         : { parent: parent.resource.fingerprint, included: options.include_from_parent ?? [] }),
     }),
-    read: reader({}),
+    read: storingLimits(reader({}), options.name, context.client.budgets),
   };
   const readOnDemand = reader({ mayRunAhead: never });
   return { resource, selected: options.selected ?? true, request: endpoint.request, readOnDemand };
