@@ -152,12 +152,22 @@ export class Budget {
     });
   }
 
+  /** Sleeps by the budget's clock, so that a refused request and the cool-down that it caused end together. */
+  sleep(ms: number, runtime: Runtime, signal: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, runtime, signal);
+  }
+
   /** What the next run has to know, as plain JSON; undefined if that is nothing. Times are milliseconds since 1970. */
   notes(runtime: Runtime): JsonObject | undefined {
     const now = this.#clock.now(runtime);
     const ahead = now - runtime.now();
     const kept = now + WORTH_KEEPING_MS;
-    const windows: Record<string, Json> = { ...this.#restored };
+    const windows: Record<string, Json> = {};
+    for (const [key, spent] of Object.entries(this.#restored)) {
+      // A rule that nobody has asked for in this run; its interval is in its key.
+      const from = now - Number(key.slice(key.lastIndexOf("/") + 1)) * 1000;
+      if (spent.some(([at]) => at > from)) windows[key] = spent;
+    }
     for (const [key, window] of this.#windows) {
       if (window.rule.intervalS * 1000 < WORTH_KEEPING_MS) continue;
       const spent = window.spent(now, KEPT_GROUPS);

@@ -323,7 +323,7 @@ function untrusted(
 
 /** Waits as the retry policy says, or throws the final error when there is no further attempt. */
 async function beforeRetry(job: Job, attempt: number, failure: AttemptFailure): Promise<void> {
-  const { resource, emit, retry, redactor, runtime } = job.context;
+  const { budgets, resource, emit, retry, redactor, runtime } = job.context;
   const isSafe = /^(GET|HEAD|OPTIONS)$/i.test(job.request.method);
   const mayRetry = failure.retry === "always" || (failure.retry === "safe" && isSafe);
   const after = (failure.answer ?? failure.response)?.headers["retry-after"];
@@ -333,7 +333,7 @@ async function beforeRetry(job: Job, attempt: number, failure: AttemptFailure): 
   if (decision.kind === "too-long") throw waitTooLong(job, failure, decision.ms);
   const reason = redactor.redact(failure.reason);
   emit({ type: "retry", resource, url: shown(job, job.request.url), reason, waitMs: decision.ms, attempt });
-  await runtime.sleep(decision.ms, job.signal);
+  await budgets.of(originOf(job.request.url) ?? "", runtime).sleep(decision.ms, runtime, job.signal);
 }
 
 const STOP = { kind: "stop" } as const;
