@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path";
+import { createBudgets } from "../http/budgets.js";
 import type { HttpRequest } from "../http/message.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
@@ -165,6 +166,7 @@ function planEnvironment(given: {
     conceal: (value) => redactor.add(value),
     redactor,
     userAgent: `sluice/${VERSION}`,
+    budgets: createBudgets(),
   };
 }
 

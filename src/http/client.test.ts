@@ -62,6 +62,7 @@ interface Harness extends Pick<HttpClient, "send"> {
 function harness(baseUrl: string, options: Partial<ClientOptions> = {}): Harness {
   const events: Event[] = [];
   const waits: number[] = [];
+  let slept = 0;
   const redactor = new Redactor();
   redactor.add(KEY);
   const client = createClient({
@@ -71,10 +72,11 @@ function harness(baseUrl: string, options: Partial<ClientOptions> = {}): Harness
     redactor,
     emit: (event) => events.push(event),
     runtime: {
-      now: () => Date.UTC(2030, 0, 1),
+      now: () => Date.UTC(2030, 0, 1) + slept,
       random: () => 0,
       sleep(ms, signal) {
         waits.push(ms);
+        slept += ms;
         return signal.aborted ? Promise.reject(signal.reason as Error) : Promise.resolve();
       },
     },
@@ -283,7 +285,8 @@ describe("retries", () => {
 
   it("obeys Retry-After in seconds and as a date", async () => {
     const api = await fakeApi();
-    const later = new Date(Date.UTC(2030, 0, 1, 0, 0, 42));
+    // 42 s after the first wait of 7 s.
+    const later = new Date(Date.UTC(2030, 0, 1, 0, 0, 49));
     api.behave("/items", tooManyRequests(7), tooManyRequests(later), tooManyRequests());
     const { json, waits } = harness(api.url);
     await json(get(`${api.url}/items`));

@@ -2,8 +2,11 @@ import { SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Redactor } from "../model/secret.js";
 import type { Runtime } from "../model/source.js";
+import { admitted, answering } from "./admission.js";
 import { AttemptError, type AttemptFailure } from "./attempt-error.js";
 import { bodyText } from "./body.js";
+import type { ScopedRule } from "./budget.js";
+import { type Budgets, createBudgets } from "./budgets.js";
 import {
   createPool,
   DEFAULT_MAX_BODY_BYTES,
@@ -48,8 +51,16 @@ export interface ClientOptions {
   readonly judge?: Judge;
   /** Connections shared with other clients. Without one the client has its own, with `timeouts`. */
   readonly pool?: Pool;
-  /** Only for a client with its own pool. Default: `DEFAULT_TIMEOUTS`. */
+  /** Default: the pool's, or `DEFAULT_TIMEOUTS`. With a pool that was given, its `connectS` holds. */
   readonly timeouts?: Timeouts;
+  /** What may be sent to each origin, shared with other clients. Without one the client has its own. */
+  readonly budgets?: Budgets;
+  /** Limits on requests to one origin, `rateLimitedOrigin`. Default: none but those that the API tells of. */
+  readonly rateRules?: readonly ScopedRule[];
+  /** Default: the origin of `baseUrl`. */
+  readonly rateLimitedOrigin?: string;
+  /** Requests under way at once to an origin, by all clients that share its budget. Default 10. */
+  readonly maxConcurrency?: number;
   /** The most that one response may have after decompression. Default: 256 MiB. */
   readonly maxBodyBytes?: number;
   /** The `user-agent` header, e.g. "sluice/1.0.0". */
@@ -74,6 +85,7 @@ export interface HttpClient {
  * - `auth/rejected`   401, after `refresh` was asked for newer credentials, or 403
  * - `http/status`     any other status that is not 2xx, after the retries its status allows
  * - `http/network`, `http/timeout`, `http/encoding`  no whole answer, after the retries that safe methods have
+ * - `http/rate-limit` the API's rate limit is used up for longer than `retry.maxDelayS`
  * - `http/too-large`, `http/redirects`
  * - `http/origin`, `http/downgrade`  where the request must not go
  * - `response/not-json`, or the decoder's own error  `decode` threw a `RetryableError` to the end
@@ -98,6 +110,8 @@ export function createClient(options: ClientOptions): HttpClient {
   const context: Context = {
     ...options,
     pool,
+    timeouts: options.timeouts ?? pool.timeouts,
+    budgets: options.budgets ?? createBudgets(),
     rule: originRule(options.baseUrl, options.allowedOrigins ?? []),
     retry: options.retry ?? DEFAULT_RETRY,
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
@@ -210,15 +224,23 @@ async function sendOne(
   from: string | undefined,
   attempt: number,
 ): Promise<Fetched> {
-  const { resource, authorize, emit, pool, rule, userAgent } = job.context;
+  const { resource, authorize, emit, pool, rule, timeouts, userAgent } = job.context;
   const trust = trustIn(rule, request.url, from);
   if (trust === "foreign" || trust === "downgrade") throw untrusted(job, trust, request.url, from);
   // A stop that came during a wait or a body must not cost another request.
   job.signal.throwIfAborted();
-  const ready =
+  const authorized = async (): Promise<HttpRequest> =>
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
-  emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
-  const response = await fetchOnce(pool, ready, { "user-agent": userAgent }, job.signal);
+  const { ready, slot } = await admitted(job, authorized, request.url, attempt);
+  let response: Fetched;
+  try {
+    emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
+    const sending = { defaults: { "user-agent": userAgent }, timeouts, onSent: () => slot.sent() };
+    response = answering(job, slot, await fetchOnce(pool, ready, sending, job.signal), attempt);
+  } catch (error) {
+    slot.done();
+    throw error;
+  }
   if (response.status !== 401 || trust !== "own" || !(await renewed(job, ready, response))) return response;
   response.discard();
   const reason = "401 Unauthorized, and there are newer credentials";
@@ -307,7 +329,7 @@ function untrusted(
 
 /** Waits as the retry policy says, or throws the final error when there is no further attempt. */
 async function beforeRetry(job: Job, attempt: number, failure: AttemptFailure): Promise<void> {
-  const { resource, emit, retry, redactor, runtime } = job.context;
+  const { budgets, resource, emit, retry, redactor, runtime } = job.context;
   const isSafe = /^(GET|HEAD|OPTIONS)$/i.test(job.request.method);
   const mayRetry = failure.retry === "always" || (failure.retry === "safe" && isSafe);
   const after = (failure.answer ?? failure.response)?.headers["retry-after"];
@@ -317,7 +339,7 @@ async function beforeRetry(job: Job, attempt: number, failure: AttemptFailure): 
   if (decision.kind === "too-long") throw waitTooLong(job, failure, decision.ms);
   const reason = redactor.redact(failure.reason);
   emit({ type: "retry", resource, url: shown(job, job.request.url), reason, waitMs: decision.ms, attempt });
-  await runtime.sleep(decision.ms, job.signal);
+  await budgets.of(originOf(job.request.url) ?? "", runtime).sleep(decision.ms, runtime, job.signal);
 }
 
 const STOP = { kind: "stop" } as const;

@@ -22,7 +22,11 @@ export const DEFAULT_TIMEOUTS: Timeouts = { connectS: 10, headersS: 60, bodyS: 6
 /** The most that one response may have after decompression: 256 MiB. */
 export const DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024;
 
-/** Keep-alive connections, shared by the clients of one run. */
+/**
+ * Keep-alive connections, shared by the clients of one run. There is no limit of its own on them: a connection carries
+ * one request at a time, so to one origin there are as many as requests under way (`client.max_concurrency`). One that
+ * nobody has used for 4 seconds, or as long as the server's `Keep-Alive` allows, is closed. HTTP/1.1 only (docs/decisions/0012).
+ */
 export interface Pool {
   readonly timeouts: Timeouts;
   dispatcher(): Promise<Dispatcher>;
@@ -49,13 +53,40 @@ export function createPool(timeouts: Timeouts = DEFAULT_TIMEOUTS): Pool {
   };
 }
 
-async function createAgent({ connectS, headersS, bodyS }: Timeouts): Promise<Dispatcher> {
+async function createAgent({ connectS }: Timeouts): Promise<Dispatcher> {
   const { Agent } = await import("undici");
-  return new Agent({
-    connect: { timeout: connectS * 1000 },
-    headersTimeout: headersS * 1000,
-    bodyTimeout: bodyS * 1000,
-  });
+  const agent = new Agent({ connect: { timeout: connectS * 1000 } });
+  const dispatch = agent.dispatch.bind(agent);
+  agent.dispatch = (options, handler) => dispatch(options, tellingStart(handler, options));
+  return agent;
+}
+
+/**
+ * The library tells a handler when its request is written to the socket, which is what rate limits count from, but not
+ * those who call `request`. Its interceptors would take every response apart and put it together again for that.
+ */
+function tellingStart(
+  handler: Dispatcher.DispatchHandler,
+  options: Dispatcher.DispatchOptions,
+): Dispatcher.DispatchHandler {
+  const onConnect = handler.onConnect?.bind(handler);
+  const { onSent } = options as { onSent?: () => void };
+  if (onConnect === undefined || onSent === undefined) return handler;
+  handler.onConnect = (...context) => {
+    onSent();
+    onConnect(...context);
+  };
+  return handler;
+}
+
+/** How one request is sent, beside what it says. */
+export interface Sending {
+  /** Headers for requests that have none of that name. */
+  readonly defaults: Readonly<Record<string, string>>;
+  /** The pool's limit on connecting holds for all its requests; the others are for this one. Default: the pool's. */
+  readonly timeouts?: Timeouts;
+  /** Called when the request is written to a connection: after waiting for one, and before its answer. */
+  readonly onSent?: () => void;
 }
 
 /** An answer of any status whose headers have arrived. Either `read` or `discard` is called, once. */
@@ -79,24 +110,28 @@ const DRAIN_BYTES = 64 * 1024;
 export async function fetchOnce(
   pool: Pool,
   request: HttpRequest,
-  defaults: Readonly<Record<string, string>>,
+  { defaults, timeouts = pool.timeouts, onSent }: Sending,
   signal: AbortSignal,
 ): Promise<Fetched> {
   const { origin, path } = requestTarget(request.url);
   const headers = headersOf(request, defaults);
   const dispatcher = await pool.dispatcher();
   try {
-    const response = await dispatcher.request({
+    const options = {
       origin,
       path,
       method: request.method.toUpperCase() as Dispatcher.HttpMethod,
       headers,
       body: bodyText(request.body) ?? null,
+      headersTimeout: timeouts.headersS * 1000,
+      bodyTimeout: timeouts.bodyS * 1000,
       signal,
-    });
-    return fetched(response, request.method.toUpperCase() !== "HEAD", pool.timeouts);
+      onSent,
+    };
+    const response = await dispatcher.request(options);
+    return fetched(response, request.method.toUpperCase() !== "HEAD", timeouts);
   } catch (error) {
-    throw networkFailure(error, pool.timeouts);
+    throw networkFailure(error, timeouts);
   }
 }
 

@@ -1,7 +1,8 @@
 import { type ErrorOptions, type ErrorPlace, SluiceError } from "../model/error.js";
 import type { ErrorCode } from "../model/error-codes.js";
+import type { Budgets } from "./budgets.js";
 import type { ClientOptions } from "./client.js";
-import type { Pool } from "./fetch.js";
+import type { Pool, Timeouts } from "./fetch.js";
 import type { HttpRequest } from "./message.js";
 import type { OriginRule } from "./origin.js";
 import type { RetryPolicy } from "./retry.js";
@@ -13,6 +14,8 @@ export interface Context extends ClientOptions {
   readonly rule: OriginRule;
   readonly retry: RetryPolicy;
   readonly maxBodyBytes: number;
+  readonly timeouts: Timeouts;
+  readonly budgets: Budgets;
 }
 
 /** One call of `send`. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseLinkHeader } from "./link-header.js";
+import { isReadableLinkHeader, parseLinkHeader } from "./link-header.js";
 
 const base = "https://api.example.com/v3/calls?page=1";
 const next = "https://api.example.com/v3/calls?page=2";
@@ -60,5 +60,27 @@ describe("parseLinkHeader", () => {
     const before = performance.now();
     parseLinkHeader(`</a>;${" ".repeat(100_000)}rel="next"`, base);
     expect(performance.now() - before).toBeLessThan(500);
+  });
+});
+
+describe("isReadableLinkHeader", () => {
+  it.each([
+    undefined,
+    "",
+    `<${next}>; rel="next"`,
+    "</style.css>; rel=preload",
+    "<?page=2>; rel=next; rel=x",
+  ])("accepts %j", (value) => {
+    expect(isReadableLinkHeader(value)).toBe(true);
+  });
+
+  it.each([
+    `${next}; rel="next"`,
+    "next: /calls?page=2",
+    `<${next}; rel="next"`,
+    "<http://[>; rel=next",
+    ",",
+  ])("refuses %j", (value) => {
+    expect(isReadableLinkHeader(value)).toBe(false);
   });
 });

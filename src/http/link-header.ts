@@ -32,13 +32,27 @@ export function parseLinkHeader(value: string | undefined, baseUrl: string): Lin
   return links;
 }
 
+/** False for a header that is there but can't be read, as a whole or in a link's target. No header is readable. */
+export function isReadableLinkHeader(value: string | undefined): boolean {
+  if (value === undefined || value.trim() === "") return true;
+  const parsed = parse(value);
+  return parsed !== undefined && parsed.length > 0 && parsed.every(({ uri }) => isTarget(uri));
+}
+
+function isTarget(uri: string): boolean {
+  return resolved("http://localhost/", uri) !== undefined;
+}
+
 function references(value: string | undefined): LinkHeader.Reference[] {
-  if (value === undefined) return [];
+  return value === undefined ? [] : (parse(value) ?? []);
+}
+
+function parse(value: string): LinkHeader.Reference[] | undefined {
   try {
     // Runs of blanks cost the library quadratic time, and mean no more than one.
     return LinkHeader.parse(value.replaceAll(/\s+/g, " ")).refs;
   } catch {
-    return [];
+    return undefined;
   }
 }
 

@@ -54,7 +54,8 @@ export function retryWait(
   return { kind: "wait", ms: Math.min(longest, Math.round(backoff * (1 + random / 2))) };
 }
 
-function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+/** The wait in milliseconds that a `Retry-After` header asks for; undefined without one that can be read. */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000);

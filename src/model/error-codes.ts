@@ -63,6 +63,12 @@ export const ERROR_CODES = {
     explain:
       "Statuses 429, 500, 502, 503 and 504 are retried first (client.retry); other 4xx and 5xx end the resource at once.",
   },
+  "http/rate-limit": {
+    kind: "source",
+    title: "The API's rate limit is used up",
+    explain:
+      "The API said, in the headers of an earlier response or by 429, that it takes no requests for longer than client.retry.max_delay. Run again after that time, or raise it to wait.",
+  },
   "http/network": {
     kind: "source",
     title: "The API could not be reached, or the connection broke",

@@ -41,6 +41,17 @@ export type Event =
       readonly waitMs: number;
       readonly attempt: number;
     }
+  /**
+   * A request has to wait before it leaves: for a configured limit, or because the API said so. `waitMs`
+   * is what is known when the wait begins; one that gets longer is told again, so that the sum is the whole wait.
+   */
+  | {
+      readonly type: "wait";
+      readonly resource: string;
+      readonly origin: string;
+      readonly waitMs: number;
+      readonly reason: string;
+    }
   /** A page was read and normalized. */
   | { readonly type: "page"; readonly resource: string; readonly rows: number; readonly bytes: number }
   | { readonly type: "schema-change"; readonly resource: string; readonly change: SchemaChange }

@@ -25,7 +25,7 @@ export interface ResourceReport {
   readonly requests: number;
   readonly retries: number;
   readonly bytes: number;
-  /** Milliseconds spent waiting between attempts. */
+  /** Milliseconds spent waiting between attempts, and for rate limits. */
   readonly wait_ms: number;
   readonly completeness: Completeness;
   /** Why: `total of 250 records reached`, `no next link`. Absent if the source gave no reason. */

@@ -310,6 +310,7 @@ class Lane {
 const HARMLESS_TO_PAGES: ReadonlySet<ErrorCode> = new Set([
   "auth/rejected",
   "http/status",
+  "http/rate-limit",
   "http/network",
   "http/timeout",
   "parent/value",

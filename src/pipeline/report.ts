@@ -49,6 +49,9 @@ export function createReporter(pipeline: string): Reporter {
           resource(event.resource).retries += 1;
           resource(event.resource).wait_ms += Math.round(event.waitMs);
           break;
+        case "wait":
+          resource(event.resource).wait_ms += Math.round(event.waitMs);
+          break;
         case "page":
           resource(event.resource).pages += 1;
           resource(event.resource).bytes += event.bytes;

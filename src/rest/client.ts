@@ -1,5 +1,7 @@
+import { DEFAULT_MAX_CONCURRENCY, type ScopedRule } from "../http/budget.js";
+import { type Budgets, createBudgets } from "../http/budgets.js";
 import { createClient } from "../http/client.js";
-import { createPool, type Pool } from "../http/fetch.js";
+import { createPool, DEFAULT_TIMEOUTS, type Pool, type Timeouts } from "../http/fetch.js";
 import type { Judge } from "../http/judge.js";
 import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
@@ -14,7 +16,9 @@ import { chooseComponent } from "./components.js";
 import { readIfChanged } from "./conditional.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
-import type { AuthOptions, ClientOptions } from "./options.js";
+import { planRules, planTimeouts } from "./limits.js";
+import { warningOfLinks } from "./link-warning.js";
+import type { AuthOptions, ClientOptions, EndpointOptions } from "./options.js";
 import { type ResolvedPairs, resolvePairs } from "./request.js";
 import { resolveValue } from "./values.js";
 import { type WalkSpec, walk } from "./walk.js";
@@ -29,9 +33,14 @@ export interface SharedClient {
   readonly allowedOrigins: readonly string[];
   readonly retry: RetryPolicy;
   readonly maxBodyBytes: number;
+  readonly timeouts: Timeouts;
   readonly pool: SharedPool;
   /** Responses that several resources of one run read. */
   readonly responses: (run: Io) => SharedResponses;
+  /** What holds for all requests to the origin of `baseUrl`. */
+  readonly rateRules: readonly ScopedRule[];
+  readonly maxConcurrency: number;
+  readonly budgets: Budgets;
 }
 
 /** Checks and resolves the `client` part of a configuration. */
@@ -46,6 +55,7 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
     }
   }
   const auth = authPlanner(env, findings);
+  const timeouts = planTimeouts(options.timeouts, DEFAULT_TIMEOUTS);
   return {
     baseUrl,
     headers: resolvePairs(options.headers ?? {}, env, ["client", "headers"], findings),
@@ -54,11 +64,11 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
     allowedOrigins: planOrigins(options.allowed_origins ?? [], findings),
     retry: planRetry(options.retry, DEFAULT_RETRY),
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
-    pool: sharePool({
-      connectS: options.timeouts?.connect ?? 10,
-      headersS: options.timeouts?.headers ?? 60,
-      bodyS: options.timeouts?.body ?? 60,
-    }),
+    timeouts,
+    pool: sharePool(timeouts),
+    rateRules: planRules(options.rate_limit, ""),
+    maxConcurrency: options.max_concurrency ?? DEFAULT_MAX_CONCURRENCY,
+    budgets: env.budgets ?? createBudgets(),
     responses: responsesByRun(),
   };
 }
@@ -72,6 +82,13 @@ export function planRetry(options: ClientOptions["retry"] | null, base: RetryPol
     maxDelayS: options?.max_delay ?? base.maxDelayS,
     respectRetryAfter: options?.respect_retry_after ?? base.respectRetryAfter,
   };
+}
+
+/** The client with an endpoint's own time limits; one on connecting needs connections of its own. */
+export function withTimeout(client: SharedClient, configured: EndpointOptions["timeout"]): SharedClient {
+  const timeouts = planTimeouts(configured, client.timeouts);
+  const pool = timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts);
+  return { ...client, timeouts, pool };
 }
 
 function planOrigins(origins: readonly string[], findings: Findings): string[] {
@@ -156,23 +173,31 @@ interface Handling {
   readonly judge: Judge | undefined;
   /** Who else reads the same requests in this run; undefined: nobody. */
   readonly sharing?: { readonly key: string; readonly readers: number } | undefined;
+  /** Limits on this endpoint's requests, beside those of the client. */
+  readonly rateRules: readonly ScopedRule[];
 }
 
 /** Walks one endpoint through the shared connections. */
 export async function* readPages(
   client: SharedClient,
   spec: WalkSpec,
-  { authorizer, judge, sharing }: Handling,
+  { authorizer, judge, rateRules, sharing }: Handling,
   env: PlanEnvironment,
   from: Position | undefined,
   io: Io,
 ): AsyncGenerator<Page, void, undefined> {
   const { pool, release } = client.pool.borrow();
   const { resource } = spec;
+  const { budgets, maxConcurrency } = client;
+  budgets.attach(io.notes);
   const shared = {
     resource,
     retry: client.retry,
     pool,
+    budgets,
+    maxConcurrency,
+    rateRules: client.rateRules,
+    rateLimitedOrigin: originOf(client.baseUrl) ?? "",
     userAgent: env.userAgent,
     runtime: io.runtime,
     emit: io.emit,
@@ -191,16 +216,24 @@ export async function* readPages(
     baseUrl: client.baseUrl,
     allowedOrigins: client.allowedOrigins,
     maxBodyBytes: client.maxBodyBytes,
+    timeouts: client.timeouts,
+    rateRules: [...client.rateRules, ...rateRules],
     ...(judge === undefined ? {} : { judge }),
     authorize: (request, signal) => authorizer.authorize(request, authIo(signal)),
     ...(authorizer.refresh === undefined
       ? {}
       : { refresh: async (sent, signal) => authorizer.refresh?.(sent, authIo(signal)) ?? false }),
   });
+  const warn = (code: string, message: string): void => io.emit({ type: "warning", resource, code, message });
+  const checked = warningOfLinks(send, (message) => warn("response/link", message));
   try {
-    const sendShared = sharing === undefined ? send : client.responses(io).through(send, sharing);
+    const sendShared = sharing === undefined ? checked : client.responses(io).through(checked, sharing);
     const read = (send: Send) => walk(spec, from, send, io);
-    yield* spec.conditional === true ? readIfChanged(io, sendShared, read) : read(sendShared);
+    const pages = spec.conditional === true ? readIfChanged(io, sendShared, read) : read(sendShared);
+    for await (const page of pages) {
+      await budgets.store(io.runtime);
+      yield page;
+    }
   } finally {
     await release();
   }

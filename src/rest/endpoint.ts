@@ -4,12 +4,13 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { compileParts, type RequestParts } from "./bind.js";
-import { planRetry, readPages, type SharedClient } from "./client.js";
+import { planRetry, readPages, type SharedClient, withTimeout } from "./client.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planFormat } from "./format.js";
+import { planRules } from "./limits.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
@@ -115,7 +116,11 @@ export function planEndpoint(
     sharing ??= { key: answers, readers: readers() };
     return sharing.readers > 1 && !changesRecords(options) ? sharing : undefined;
   };
-  const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
+  const rateRules = planRules(endpoint.rate_limit, options.name);
+  const handled = {
+    ...withTimeout(client, endpoint.timeout),
+    retry: planRetry(endpoint.retry, client.retry),
+  };
   return {
     request,
     bind: (record) => requestOf(bind(record)),
@@ -124,7 +129,7 @@ export function planEndpoint(
       readPages(
         handled,
         { ...spec, ...walk },
-        { authorizer: asked.authorizer, judge, sharing: shared() },
+        { authorizer: asked.authorizer, judge, rateRules, sharing: shared() },
         env,
         from,
         io,

@@ -1,3 +1,4 @@
+import type { Budgets } from "../http/budgets.js";
 import type { Redactor } from "../model/secret.js";
 import type { ValueSource } from "./values.js";
 
@@ -6,4 +7,6 @@ export interface PlanEnvironment extends ValueSource {
   readonly redactor: Redactor;
   /** `sluice/1.2.3`. */
   readonly userAgent: string;
+  /** Shared by all sources of a pipeline. Default: each source has its own. */
+  readonly budgets?: Budgets;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
+import { rateLimit, timeout } from "./limits.js";
 import { responseActions } from "./response-actions.js";
 import { processingSteps } from "./steps.js";
 
@@ -54,7 +55,12 @@ const retry = z.strictObject({
     .describe("Seconds before the first retry, doubled each time; default 2."),
   status_codes: z.array(z.int().min(100).max(599)).optional().describe("Default 429, 500, 502, 503, 504."),
   max_delay: seconds.optional().describe("Longest wait in seconds; default 300."),
-  respect_retry_after: z.boolean().optional().describe("Default true."),
+  respect_retry_after: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether waits that the API asks for, in Retry-After and rate limit headers, are obeyed; default true.",
+    ),
 });
 
 const endpoint = z.strictObject({
@@ -164,6 +170,16 @@ const endpoint = z.strictObject({
     .describe(
       "What becomes of a parent's record with null in a field that the request refers to. `skip`: no request, and a warning that counts them. Default `error`: null fails in a path, leaves out a parameter or header, and is null in json.",
     ),
+  timeout: timeout
+    .nullable()
+    .optional()
+    .describe(
+      "Seconds for the headers and for each pause within the body, or { connect, headers, body }; wins over client.timeouts.",
+    ),
+  rate_limit: rateLimit
+    .nullable()
+    .optional()
+    .describe("Limits on the requests of this endpoint, beside those of client.rate_limit."),
   auth: auth
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),
@@ -269,6 +285,18 @@ const client = z.strictObject({
     .optional()
     .describe("Other origins that links and redirects may lead to; they never get credentials."),
   retry: retry.optional(),
+  rate_limit: rateLimit
+    .nullable()
+    .optional()
+    .describe(
+      "{ requests, interval }: at most so many requests in any interval of so many seconds, by all resources together; or a list of such rules, which all hold. What is spent is remembered for the next run. Default: no limit but what the API says in its responses (RateLimit, X-RateLimit-*, Retry-After).",
+    ),
+  max_concurrency: z
+    .int()
+    .positive()
+    .max(1000)
+    .optional()
+    .describe("Requests under way at once to one origin, by all resources together; default 10."),
   timeouts: z
     .strictObject({
       connect: seconds.optional().describe("Seconds to connect; default 10."),

@@ -8,6 +8,7 @@ import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
+import { storingLimits } from "./limits.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
 import { planRecords, readAll } from "./ready.js";
@@ -159,7 +160,7 @@ function planResource(
         : { parent: parent.resource.fingerprint, included: options.include_from_parent ?? [] }),
       ...(steps.length === 0 ? {} : { steps }),
     }),
-    read: reader({}),
+    read: storingLimits(reader({}), options.name, context.client.budgets),
   };
   const readOnDemand = reader({ mayRunAhead: never, conditional: false });
   const { request, answers } = endpoint;

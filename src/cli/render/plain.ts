@@ -50,6 +50,11 @@ function sentence(
       return `committed ${counted(event.rows, "row")}`;
     case "retry":
       return style.yellow(`retry ${event.attempt} in ${duration(event.waitMs)}: ${clean(event.reason)}`);
+    case "wait":
+      // Short ones come with every request to an API with a limit per second.
+      return event.waitMs < LONG_WAIT_MS
+        ? undefined
+        : style.yellow(`waits ${duration(event.waitMs)}: ${clean(event.reason)}`);
     case "warning":
       return style.yellow(`warning: ${clean(event.message)}`);
     case "resource-finished":
@@ -58,6 +63,8 @@ function sentence(
       return undefined;
   }
 }
+
+const LONG_WAIT_MS = 5000;
 
 /** How a resource ended, in one line. */
 export function finished(resource: ResourceProgress, style: Style, now: number): string {

@@ -13,7 +13,7 @@ export interface ResourceProgress {
   /** Milliseconds since 1970. */
   readonly startedAt?: number;
   readonly finishedAt?: number;
-  /** Set while it waits before it sends a request again. */
+  /** Set while it waits for a rate limit, or before it sends a request again. */
   readonly pause?: { readonly until: number; readonly reason: string };
   readonly completeness?: Completeness;
   readonly error?: ErrorReport;
@@ -48,6 +48,7 @@ function changed(before: ResourceProgress, event: Event, now: number): ResourceP
     const pause = { until: now + event.waitMs, reason: event.reason };
     return { ...before, retries: before.retries + 1, pause };
   }
+  if (event.type === "wait") return { ...before, pause: { until: now + event.waitMs, reason: event.reason } };
   // Whatever else happens to a resource ends its pause.
   const { pause: _, ...awake } = before;
   switch (event.type) {

@@ -65,6 +65,26 @@ function stage(columns = 100, rows = 24) {
   return { written, timers, clock, options, play, tick: () => timers.forEach((action) => action()) };
 }
 
+test("a wait for a rate limit is shown while it lasts, and logged if it is long", () => {
+  const wait = (waitMs: number): [number, Event] => [
+    100,
+    { type: "wait", resource: "calls", origin: "https://x", waitMs, reason: "rate limit of 9 per 60 s" },
+  ];
+  const { options, written, play } = stage();
+  play(createPlainRenderer(options), [...STORY.slice(0, 2), wait(4000), wait(12_000)]);
+  expect(written.filter((line) => line.includes("rate limit"))).toEqual([
+    "calls: waits 12 s: rate limit of 9 per 60 s\n",
+  ]);
+  const live = stage();
+  const renderer = createLiveRenderer(live.options);
+  live.play(renderer, [...STORY.slice(0, 2), wait(12_000)]);
+  live.tick();
+  expect(live.written.at(-1)).toContain("waits 12 s: rate limit of 9 per 60 s");
+  live.play(renderer, [STORY[3]!]);
+  live.tick();
+  expect(live.written.at(-1)).not.toContain("waits");
+});
+
 describe("plain", () => {
   test("one line per start, commit, retry, warning and finish", () => {
     const { options, written, play } = stage();
