@@ -172,7 +172,9 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
     const response = await sendOne(job, request, from, attempt);
     const location = response.headers["location"];
     if (!REDIRECTS.has(response.status) || location === undefined) {
-      return accept(job, request.url, response, attempt);
+      const answer = await accept(job, request.url, response, attempt);
+      if (answer !== "renewed") return answer;
+      continue;
     }
     response.discard();
     seen.add(fingerprint(request));
@@ -188,11 +190,18 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
   }
 }
 
-/** The answer, if the judge or else its status says that it is one. */
-async function accept(job: Job, url: string, fetched: Fetched, attempt: number): Promise<Answer> {
-  const { judge, maxBodyBytes } = job.context;
+/** The answer, if the judge or else its status says that it is one; `renewed` if it is to be asked for once more. */
+async function accept(job: Job, url: string, fetched: Fetched, attempt: number): Promise<Answer | "renewed"> {
+  const { emit, judge, maxBodyBytes, resource } = job.context;
   const head = { status: fetched.status, url, headers: fetched.headers };
   const { verdict, response } = await judged(judge, head, fetched, maxBodyBytes);
+  const { sent } = job.progress;
+  if (verdict?.action === "refresh_auth" && sent !== undefined && (await renewed(job, sent, response))) {
+    response.discard();
+    const reason = `${statusText(head.status)} says that the credentials are refused, and there are newer ones`;
+    emit({ type: "retry", resource, url: shown(job, url), reason, waitMs: 0, attempt });
+    return "renewed";
+  }
   carryOut(verdict, head, response);
   if (head.status < 200 || head.status > 299) throw statusError(job, url, response);
   return { attempt, head, response };
@@ -211,6 +220,7 @@ async function sendOne(
   job.signal.throwIfAborted();
   const ready =
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
+  job.progress.sent = trust === "own" ? ready : undefined;
   emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
   const response = await fetchOnce(pool, ready, { "user-agent": userAgent }, job.signal);
   if (response.status !== 401 || trust !== "own" || !(await renewed(job, ready, response))) return response;

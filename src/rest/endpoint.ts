@@ -17,8 +17,9 @@ import type { Relative } from "./parents.js";
 import { isSingleRecord } from "./reference.js";
 import { authorizerOf, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
 import { planJudge } from "./response-actions.js";
-import { type Select, selectByDetection, selectByPath, selectWhole } from "./select.js";
+import { type Select, type Selection, selectByDetection, selectByPath, selectRecord } from "./select.js";
 import type { Stage } from "./steps.js";
+import { planSuccess } from "./success.js";
 import { secretsIn } from "./values.js";
 import type { WalkSpec } from "./walk.js";
 
@@ -32,6 +33,8 @@ export interface Endpoint {
   readonly ofParent: Stage;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
+  /** Where the newest walk has found the records and why there, in words; undefined before its first page. */
+  readonly explainSelection: () => string | undefined;
   /** What gives a stored position its meaning. */
   readonly described: Readonly<Record<string, unknown>>;
 }
@@ -53,8 +56,13 @@ export function planEndpoint(relative: Relative, context: PlanContext): Endpoint
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
   const one = endpoint.batch == null && isSingleRecord(asked.path ?? "");
-  const select = planSelect(
-    options.name,
+  const selection: Selection = {
+    resource: options.name,
+    redact: (text) => env.redactor.redact(text),
+    allowMissing: endpoint.allow_missing ?? false,
+  };
+  const { select, explain } = planSelect(
+    selection,
     endpoint.data_selector ?? undefined,
     one,
     [...at, "data_selector"],
@@ -82,7 +90,7 @@ export function planEndpoint(relative: Relative, context: PlanContext): Endpoint
     request,
     paginator: paginator.paginator,
     maxPages: endpoint.max_pages ?? undefined,
-    decode: format.decode,
+    decode: planSuccess(endpoint.success_when, format.decode, env, [...at, "success_when"], findings),
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
     credentialParams: asked.credentialParams,
@@ -95,6 +103,7 @@ export function planEndpoint(relative: Relative, context: PlanContext): Endpoint
     ofParent,
     read: (walk, from, io) =>
       readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
+    explainSelection: explain,
     described: {
       request,
       paginator: paginator.described,
@@ -141,17 +150,21 @@ function planRequest(
   };
 }
 
-/** A new selection for each walk: by a path, of one record, or by detection. */
+/** A new selection for each walk: by a path, of one record, or by detection. `explain` speaks of the newest. */
 function planSelect(
-  resource: string,
+  selection: Selection,
   selector: string | undefined,
   one: boolean,
   path: Finding["path"],
   findings: Findings,
-): () => Select {
-  if (selector === undefined) return () => (one ? selectWhole : selectByDetection(resource));
-  attempt(() => selectByPath(selector, resource), path, findings);
-  return () => selectByPath(selector, resource);
+): { readonly select: () => Select; readonly explain: () => string | undefined } {
+  if (selector !== undefined) attempt(() => selectByPath(selector, selection), path, findings);
+  const create = (): Select => {
+    if (selector !== undefined) return selectByPath(selector, selection);
+    return one ? selectRecord(selection) : selectByDetection(selection);
+  };
+  let newest: Select | undefined;
+  return { select: () => (newest = create()), explain: () => newest?.explain?.() };
 }
 
 /** Nothing and `auto` are the same: the paginator is detected. */

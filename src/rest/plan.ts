@@ -20,6 +20,8 @@ export interface PlannedResource {
   readonly selected: boolean;
   /** The first request, without credentials. Absent for ready-made records. */
   readonly request?: HttpRequest;
+  /** Where the newest walk has found the records and why there, in words, for `preview`. Absent for ready-made records. */
+  readonly explainSelection?: () => string | undefined;
 }
 
 /**
@@ -137,11 +139,12 @@ function planResource(
     read: reader({}),
   };
   const readOnDemand = reader({ mayRunAhead: never });
-  const { request } = endpoint;
+  const { explainSelection, request } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
     ...(request === undefined ? {} : { request }),
+    ...(explainSelection === undefined ? {} : { explainSelection }),
     readOnDemand,
   };
 }
