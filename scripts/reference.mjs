@@ -129,6 +129,15 @@ const actionObject = endpointObject.properties.response_actions.anyOf
   .find((item) => item.items !== undefined)
   .items.anyOf.find((item) => item.properties !== undefined);
 
+/** The object among the alternatives of an option. */
+const objectOf = (option) =>
+  option.properties !== undefined
+    ? option
+    : (option.anyOf ?? (option.items === undefined ? [] : [option.items]))
+        .map(objectOf)
+        .find((item) => item !== undefined);
+const objectTable = (option) => table(["Key", "Required", "Meaning"], optionRows(objectOf(option)));
+
 const text = [
   "# Reference",
   "Written by `scripts/reference.mjs` from the code; do not edit.",
@@ -151,6 +160,14 @@ const text = [
   ),
   "## `endpoint`",
   table(["Key", "Required", "Meaning"], optionRows(endpointObject)),
+  "### `endpoint.batch`",
+  objectTable(endpointObject.properties.batch),
+  "### `endpoint.success_when`",
+  "An expression or a function alone is the `condition`.",
+  objectTable(endpointObject.properties.success_when),
+  "## Processing steps",
+  "Items of `processing_steps`, in order; within one item filter, map, yield_map. An expression sees `record` and `config`, and in TypeScript each may be a function, also an async one. A record that is a plain value comes as `{ value }`. Pages, positions and paginators are those of the API, whatever the steps leave of a page; a change of the steps makes a walk that was cut short start again.",
+  objectTable(resourceObject.properties.processing_steps),
   "## Paginators",
   ...paginators.map(paginatorSection),
   "## Authentication",

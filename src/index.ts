@@ -84,4 +84,5 @@ export {
 } from "./rest/paginator.js";
 export type { JudgedResponse, ResponseActionName, ResponseFunction } from "./rest/response-actions.js";
 export type { FilterFunction, MapFunction, YieldMapFunction } from "./rest/steps.js";
+export type { DecodedResponse, SuccessFunction } from "./rest/success.js";
 export { type Token, type TokenOptions, tokenAuthenticator } from "./rest/token-authenticator.js";

@@ -186,7 +186,9 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
     const response = await sendOne(job, request, from, attempt);
     const location = response.headers["location"];
     if (!REDIRECTS.has(response.status) || location === undefined) {
-      return accept(job, request.url, response, attempt);
+      const answer = await accept(job, request.url, response, attempt);
+      if (answer !== "renewed") return answer;
+      continue;
     }
     response.discard();
     seen.add(fingerprint(request));
@@ -202,11 +204,18 @@ async function tryOnce(job: Job, attempt: number): Promise<Answer> {
   }
 }
 
-/** The answer, if the judge or else its status says that it is one. */
-async function accept(job: Job, url: string, fetched: Fetched, attempt: number): Promise<Answer> {
-  const { judge, maxBodyBytes } = job.context;
+/** The answer, if the judge or else its status says that it is one; `renewed` if it is to be asked for once more. */
+async function accept(job: Job, url: string, fetched: Fetched, attempt: number): Promise<Answer | "renewed"> {
+  const { emit, judge, maxBodyBytes, resource } = job.context;
   const head = { status: fetched.status, url, headers: fetched.headers };
   const { verdict, response } = await judged(judge, head, fetched, maxBodyBytes);
+  const { sent } = job.progress;
+  if (verdict?.action === "refresh_auth" && sent !== undefined && (await renewed(job, sent, response))) {
+    response.discard();
+    const reason = `${statusText(head.status)} says that the credentials are refused, and there are newer ones`;
+    emit({ type: "retry", resource, url: shown(job, url), reason, waitMs: 0, attempt });
+    return "renewed";
+  }
   carryOut(verdict, head, response);
   const isUnchanged = head.status === 304 && isConditional(job.request);
   if (!isUnchanged && (head.status < 200 || head.status > 299)) throw statusError(job, url, response);
@@ -232,6 +241,7 @@ async function sendOne(
   const authorized = async (): Promise<HttpRequest> =>
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
   const { ready, slot } = await admitted(job, authorized, request.url, attempt);
+  job.progress.sent = trust === "own" ? ready : undefined;
   let response: Fetched;
   try {
     emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });

@@ -23,8 +23,11 @@ export interface Job {
   readonly context: Context;
   readonly request: HttpRequest;
   readonly signal: AbortSignal;
-  /** Whether newer credentials were asked for after a 401, and whether there were any. */
-  readonly progress: { asked: boolean; renewed: boolean };
+  /**
+   * Whether newer credentials were asked for after a refusal, and whether there were any. `sent` is the newest request to
+   * the own origin, with its credentials.
+   */
+  readonly progress: { asked: boolean; renewed: boolean; sent?: HttpRequest | undefined };
 }
 
 /** Where an error of this job happened. */

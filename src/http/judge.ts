@@ -10,7 +10,12 @@ export type Verdict =
   /** The last word, whatever the retry policy says of its status. */
   | { readonly action: "raise"; readonly message?: string }
   /** Sent again by the retry policy's waits and limits, whatever its status and method. */
-  | { readonly action: "retry"; readonly message?: string };
+  | { readonly action: "retry"; readonly message?: string }
+  /**
+   * The credentials are refused, whatever the status: sent again at once with newer ones, as after a 401, else
+   * `auth/rejected`.
+   */
+  | { readonly action: "refresh_auth"; readonly message?: string };
 
 /**
  * Judges a response that is not a redirect, before its status is. Pure: called once with the head alone, and if it says
@@ -50,7 +55,7 @@ export function carryOut(verdict: Verdict | undefined, head: ResponseHead, respo
     response.discard();
     throw new ResponseIgnored(head);
   }
-  const isAuth = head.status === 401 || head.status === 403;
+  const isAuth = head.status === 401 || head.status === 403 || verdict.action === "refresh_auth";
   const isSuccess = head.status >= 200 && head.status <= 299;
   const status = statusText(head.status);
   const usual = isSuccess ? `${status}, but the response says that the request failed` : status;

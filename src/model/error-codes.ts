@@ -120,6 +120,12 @@ export const ERROR_CODES = {
     explain:
       "A line or row of a JSON Lines or CSV response can't be read; the message names it. The format is endpoint.format, or follows from the content type. It was retried first.",
   },
+  "response/unsuccessful": {
+    kind: "source",
+    title: "A response with a successful status is not a success",
+    explain:
+      "endpoint.success_when does not hold for it; or it has `error` or `errors` where the records should be, as GraphQL and some other APIs answer with status 200.",
+  },
   "response/no-records": {
     kind: "source",
     title: "The selector finds nothing in the first page",

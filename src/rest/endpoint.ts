@@ -19,8 +19,9 @@ import type { Relative } from "./parents.js";
 import { isSingleRecord } from "./reference.js";
 import { authorizerOf, bindPath, firstRequest, planBody, planParams, resolvePairs } from "./request.js";
 import { planJudge } from "./response-actions.js";
-import { type Select, selectByDetection, selectByPath, selectWhole } from "./select.js";
+import { type Select, type Selection, selectByDetection, selectByPath, selectRecord } from "./select.js";
 import type { Stage } from "./steps.js";
+import { planSuccess } from "./success.js";
 import { secretsIn } from "./values.js";
 import type { WalkSpec } from "./walk.js";
 
@@ -36,6 +37,8 @@ export interface Endpoint {
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** Endpoints with the same text here get the same answer to their first request. */
   readonly answers: string;
+  /** Where the newest walk has found the records and why there, in words; undefined before its first page. */
+  readonly explainSelection: () => string | undefined;
   /** What gives a stored position its meaning. */
   readonly described: Readonly<Record<string, unknown>>;
 }
@@ -64,8 +67,13 @@ export function planEndpoint(
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
   const one = endpoint.batch == null && isSingleRecord(asked.path ?? "");
-  const select = planSelect(
-    options.name,
+  const selection: Selection = {
+    resource: options.name,
+    redact: (text) => env.redactor.redact(text),
+    allowMissing: endpoint.allow_missing ?? false,
+  };
+  const { select, explain } = planSelect(
+    selection,
     endpoint.data_selector ?? undefined,
     one,
     [...at, "data_selector"],
@@ -95,13 +103,13 @@ export function planEndpoint(
     maxPages: endpoint.max_pages ?? undefined,
     parallelized: parallelizedOf(options.parallelized),
     conditional: planConditional(options, paginator.type, [...at, "conditional"], findings),
-    decode: format.decode,
+    decode: planSuccess(endpoint.success_when, format.decode, env, [...at, "success_when"], findings),
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
     credentialParams: asked.credentialParams,
     storable: (text) => env.redactor.redact(text) === text,
   };
-  const { format: decoding, auth, response_actions, retry } = endpoint;
+  const { format: decoding, auth, response_actions, retry, success_when } = endpoint;
   const answers = fingerprintOf({
     alone: changesRecords(options) ? options.name : null,
     request,
@@ -109,6 +117,7 @@ export function planEndpoint(
     auth,
     response_actions,
     retry,
+    success_when,
     secrets: asked.credentialParams,
   });
   let sharing: { readonly key: string; readonly readers: number } | undefined;
@@ -135,6 +144,7 @@ export function planEndpoint(
         io,
       ),
     answers,
+    explainSelection: explain,
     described: {
       request,
       paginator: paginator.described,
@@ -210,17 +220,21 @@ function changesRecords({ processing_steps: steps }: Relative["options"]): boole
   return (steps ?? []).some((step) => Object.values(step).some((part) => typeof part === "function"));
 }
 
-/** A new selection for each walk: by a path, of one record, or by detection. */
+/** A new selection for each walk: by a path, of one record, or by detection. `explain` speaks of the newest. */
 function planSelect(
-  resource: string,
+  selection: Selection,
   selector: string | undefined,
   one: boolean,
   path: Finding["path"],
   findings: Findings,
-): () => Select {
-  if (selector === undefined) return () => (one ? selectWhole : selectByDetection(resource));
-  attempt(() => selectByPath(selector, resource), path, findings);
-  return () => selectByPath(selector, resource);
+): { readonly select: () => Select; readonly explain: () => string | undefined } {
+  if (selector !== undefined) attempt(() => selectByPath(selector, selection), path, findings);
+  const create = (): Select => {
+    if (selector !== undefined) return selectByPath(selector, selection);
+    return one ? selectRecord(selection) : selectByDetection(selection);
+  };
+  let newest: Select | undefined;
+  return { select: () => (newest = create()), explain: () => newest?.explain?.() };
 }
 
 /** dlt: a resource's requests are made by five workers at most. */

@@ -2,8 +2,10 @@ import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
 import { rateLimit, timeout } from "./limits.js";
+import { foreignClientKeys, foreignResourceKeys, refusedFunction } from "./refused.js";
 import { responseActions } from "./response-actions.js";
 import { processingSteps } from "./steps.js";
+import { successOptions } from "./success.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
 const jsonValue: z.ZodType = z.unknown();
@@ -42,7 +44,13 @@ const columns = z.union([
   z.array(columnHint.extend({ name: z.string().min(1).describe("Name of the column.") })),
 ]);
 
-const names = z.union([z.string().min(1), z.array(z.string().min(1))]);
+const names = z.union([
+  z.string().min(1),
+  z.array(z.string().min(1)),
+  refusedFunction(
+    "keys are names; a function of the record can be a map among processing_steps that sets a field",
+  ),
+]);
 const headers = z.record(z.string(), z.string());
 
 const seconds = z.number().positive();
@@ -81,7 +89,7 @@ const endpoint = z.strictObject({
     .nullable()
     .optional()
     .describe(
-      "Query parameters. A list is sent as repeated keys, null is left out. {resources.posts.id} is bound from each record of the resource posts.",
+      "Query parameters. A list is sent as repeated keys, an object as filter[status]=open, null is left out. {resources.posts.id} is bound from each record of the resource posts.",
     ),
   headers: headers
     .nullable()
@@ -105,6 +113,12 @@ const endpoint = z.strictObject({
     .nullable()
     .optional()
     .describe("Where the records are: a dotted path or JSONPath. Default: detected on the first page."),
+  allow_missing: z
+    .boolean()
+    .optional()
+    .describe(
+      "True: a first page without the place that data_selector names is empty. Default false: it is an error.",
+    ),
   paginator: component
     .optional()
     .describe("How to get the next page; default: client.paginator, else auto, which detects it."),
@@ -140,6 +154,12 @@ const endpoint = z.strictObject({
     .optional()
     .describe(
       "Default false: a walk that ends although the API says that there is more fails. true: it is loaded, and reported as short.",
+    ),
+  success_when: successOptions
+    .nullable()
+    .optional()
+    .describe(
+      "When a response with a 2xx status is a success: an expression over response (the decoded body), headers and status, such as {{ response.ok }}; a function in TypeScript; or an object with condition, otherwise and message. Default: always.",
     ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
   batch: z
@@ -201,7 +221,13 @@ const resourceKeys = {
     .nullable()
     .optional()
     .describe("Key or keys that identify a record; what merge goes by."),
-  write_disposition: z.enum(["append", "replace", "merge"]).optional().describe("Default append."),
+  write_disposition: z
+    .union([
+      z.enum(["append", "replace", "merge"]),
+      refusedFunction("a resource has one write disposition, and not one for each record"),
+    ])
+    .optional()
+    .describe("Default append."),
   columns: columns.nullable().optional().describe("Declared columns: a map by name, or a list with names."),
   schema_contract: z
     .union([
@@ -233,7 +259,15 @@ const resourceKeys = {
     .nullable()
     .optional()
     .describe("Levels of objects and lists to unpack; deeper ones are kept as json."),
-  table_name: z.string().min(1).optional().describe("Default: the resource's name."),
+  table_name: z
+    .union([
+      z.string().min(1),
+      refusedFunction(
+        "a resource fills one table; use several resources with filters among processing_steps",
+      ),
+    ])
+    .optional()
+    .describe("Default: the resource's name."),
   parallelized,
   processing_steps: processingSteps
     .nullable()
@@ -273,6 +307,7 @@ const resource = z.strictObject({
       "Fields of the parent's record that each of its children's records gets, as _<parent>_<field>; dots in a field become __. { field, as } names the key. A field that a parent does not have is null.",
     ),
   ...resourceKeys,
+  ...foreignResourceKeys,
 });
 
 const client = z.strictObject({
@@ -309,13 +344,14 @@ const client = z.strictObject({
     .positive()
     .optional()
     .describe("Largest body after decompression; default 268435456."),
+  ...foreignClientKeys,
 });
 
 /** dlt's rest_api configuration, key for key (the part that exists so far). */
 export const restApiOptions = z.strictObject({
   client,
   resource_defaults: z
-    .strictObject({ ...resourceKeys, endpoint: endpoint.nullable().optional() })
+    .strictObject({ ...resourceKeys, ...foreignResourceKeys, endpoint: endpoint.nullable().optional() })
     .nullable()
     .optional()
     .describe("Merged into every resource; what the resource says wins."),

@@ -21,6 +21,8 @@ export interface PlannedResource {
   readonly selected: boolean;
   /** The first request, without credentials. Absent for ready-made records. */
   readonly request?: HttpRequest;
+  /** Where the newest walk has found the records and why there, in words, for `preview`. Absent for ready-made records. */
+  readonly explainSelection?: () => string | undefined;
 }
 
 /**
@@ -163,11 +165,12 @@ function planResource(
     read: storingLimits(reader({}), options.name, context.client.budgets),
   };
   const readOnDemand = reader({ mayRunAhead: never, conditional: false });
-  const { request, answers } = endpoint;
+  const { answers, explainSelection, request } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
     ...(request === undefined ? {} : { request }),
+    ...(explainSelection === undefined ? {} : { explainSelection }),
     readOnDemand,
     ...(answers === undefined ? {} : { answers }),
   };

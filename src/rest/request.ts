@@ -78,7 +78,10 @@ interface PlannedParams {
   readonly secret: Readonly<Record<string, Secret>>;
 }
 
-/** Query parameters: lists become repeated keys, null is left out, booleans are lower case. */
+/**
+ * Query parameters: lists become repeated keys, objects bracketed names (`filter[status]=open`), null is left out,
+ * booleans are lower case.
+ */
 export function planParams(
   params: Readonly<Record<string, unknown>>,
   env: PlanEnvironment,
@@ -88,24 +91,42 @@ export function planParams(
   const plain: [string, string][] = [];
   const plainJson: Record<string, Json> = {};
   const secret: Record<string, Secret> = {};
+  const add = (name: string, value: unknown, at: Finding["path"]): void => {
+    if (value === undefined || value === null) return;
+    const text = scalarText(value);
+    if (isRecord(value) && value["type"] === "incremental" && "cursor_path" in value) {
+      findings.add(at, "an incremental parameter is described by endpoint.incremental", {
+        hint: `Move it there, with start_param: ${name}.`,
+      });
+    } else if (value instanceof Secret) secret[name] = value;
+    else if (text !== undefined) plain.push([name, text]);
+    else if (isRecord(value)) {
+      for (const [key, item] of Object.entries(value)) add(`${name}[${key}]`, item, [...at, key]);
+    } else if (Array.isArray(value) && value.every(isItem)) {
+      for (const item of value) add(name, item, at);
+    } else {
+      findings.add(
+        at,
+        "a query parameter is text, a number, a boolean, a list of these, or an object of all these",
+        { hint: "Write a list of objects as JSON text if the API expects that." },
+      );
+    }
+  };
   for (const [name, configured] of Object.entries(params)) {
-    const value = resolveValue(configured, env, [...path, name], findings);
-    if (value instanceof Secret) {
-      secret[name] = value;
-      continue;
-    }
-    if (value === undefined || value === null) continue;
-    plainJson[name] = value as Json;
-    for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
-      const text = scalarText(item);
-      if (text === undefined) {
-        findings.add([...path, name], "a query parameter is text, a number, a boolean, or a list of these", {
-          hint: "Write an object as JSON text if the API expects that.",
-        });
-      } else plain.push([name, text]);
-    }
+    const at = [...path, name];
+    const value = resolveValue(configured, env, at, findings);
+    if (value !== undefined && value !== null && !holdsSecret(value)) plainJson[name] = value as Json;
+    add(name, value, at);
   }
   return { plain, plainJson, secret };
+}
+
+function isItem(value: unknown): boolean {
+  return value === null || scalarText(value) !== undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 export function resolvePairs(

@@ -5,9 +5,17 @@ import { didYouMean } from "../model/suggest.js";
 import type { Finding, Findings } from "./finding.js";
 import { functionOption } from "./function-option.js";
 
-/** `ignore`: no records, and the walk ends. `raise`: an error at once. `retry`: sent again, by the retry policy. */
-export type ResponseActionName = "ignore" | "raise" | "retry";
-const ACTIONS: readonly string[] = ["ignore", "raise", "retry"] satisfies ResponseActionName[];
+/**
+ * `ignore`: no records, and the walk ends. `raise`: an error at once. `retry`: sent again, by the retry policy.
+ * `refresh_auth`: sent again with newer credentials, once, for APIs that refuse them with another status than 401.
+ */
+export type ResponseActionName = "ignore" | "raise" | "retry" | "refresh_auth";
+const ACTIONS: readonly string[] = [
+  "ignore",
+  "raise",
+  "retry",
+  "refresh_auth",
+] satisfies ResponseActionName[];
 
 /** A response as a function among the `response_actions` sees it. */
 export interface JudgedResponse {
@@ -48,9 +56,9 @@ const responseAction = z.strictObject({
   action: z
     .union([z.string().meta({ enum: [...ACTIONS] }), responseFunction])
     .describe(
-      "`ignore`: no records, and the walk ends. `raise`: fails at once. `retry`: sent again by client.retry.",
+      "`ignore`: no records, and the walk ends. `raise`: fails at once. `retry`: sent again by client.retry. `refresh_auth`: sent again at once with a new token, as after a 401.",
     ),
-  message: z.string().min(1).optional().describe("What the error says, for raise and retry."),
+  message: z.string().min(1).optional().describe("What the error says, for all but ignore."),
 });
 
 /** What is done with certain responses; the first item that fits decides. */

@@ -64,7 +64,7 @@ function pagesOf(
       request: { method: "GET", url: `${url}/rows`, headers: {} },
       paginator,
       decode: jsonDecoder.create({}),
-      select: options.paths === true ? () => selectByPath("data", "rows") : () => selectWhole,
+      select: options.paths === true ? () => selectByPath("data", { resource: "rows" }) : () => selectWhole,
       hasPrimaryKey: options.hasPrimaryKey ?? false,
       credentialParams: ["key"],
       storable: (text) => redactor.redact(text) === text,
