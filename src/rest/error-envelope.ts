@@ -6,9 +6,11 @@ import { plainName } from "./paginators/envelope.js";
 const COMPANIONS =
   /^(?:errors?\w*|message|messages|msg|code|status\w*|success|ok|title|details?|type|reason|request\w*|timestamp|time|path|trace\w*|documentation\w*|docs?|help\w*|extensions|warnings?|meta|data|result|version|jsonrpc|id)$/;
 
-/** Whether a body tells of an error: `error` or `errors` with something in it. */
+/** Whether a body tells of an error: `error` or `errors` with something in it, `success` or `ok` that is false. */
 export function tellsError(body: Json | undefined): body is JsonObject {
-  return isObject(body) && [body["error"], body["errors"]].some((value) => isTold(value));
+  if (!isObject(body)) return false;
+  const isRefused = body["success"] === false || body["ok"] === false;
+  return isRefused || [body["error"], body["errors"]].some((value) => isTold(value));
 }
 
 /** Whether it tells of an error and of nothing else, so that it can't be a record that has an `error` field. */

@@ -25,7 +25,7 @@ export interface Selection {
  * Selects by a dotted path or JSONPath. One match that is a list gives its items, one that is anything else is the
  * record; several matches are all records, lists among them unpacked, so that one and many have the same shape.
  *
- * @throws SluiceError response/unsuccessful when there is nothing, or null, and the body tells of an error, on any page;
+ * @throws SluiceError response/unsuccessful when there are none and the body tells of an error, on any page;
  *   response/no-records when the first page has no such place.
  */
 export function selectByPath(selector: string, selection: Selection): Select {
@@ -33,7 +33,7 @@ export function selectByPath(selector: string, selection: Selection): Select {
   const select: Select = (body, firstPage) => {
     if (body === undefined) return [];
     const matches = path.find(body);
-    if (matches.every((match) => match === null)) refuseError(body, selection);
+    if (matches.length === 0) refuseError(body, selection);
     if (matches.length === 0 && firstPage && selection.allowMissing !== true) {
       throw new SluiceError(
         "response/no-records",
@@ -48,7 +48,11 @@ export function selectByPath(selector: string, selection: Selection): Select {
         },
       );
     }
-    return matches.flatMap((match) => (Array.isArray(match) ? match : match === null ? [] : [match]));
+    const records = matches.flatMap((match) =>
+      Array.isArray(match) ? match : match === null ? [] : [match],
+    );
+    if (records.length === 0) refuseError(body, selection);
+    return records;
   };
   return Object.assign(select, { explain: () => `${selector}: as data_selector says` });
 }
@@ -112,8 +116,9 @@ export function selectByDetection(selection: Selection): Select {
     let value: Json | undefined = body;
     for (const key of found.place)
       value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
-    if (value === undefined || value === null) refuseError(body, selection);
-    return value === undefined ? [] : selectWhole(value, false);
+    const records = value === undefined ? [] : selectWhole(value, false);
+    if (records.length === 0) refuseError(body, selection);
+    return records;
   };
   return Object.assign(select, { explain: () => reason });
 }

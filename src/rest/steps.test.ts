@@ -94,8 +94,10 @@ describe("processing steps", () => {
   });
 
   it("keep every integer and every key", async () => {
+    // Braces would be a template in the configuration.
+    const text = fc.string().filter((value) => !/[{}]/.test(value));
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(fc.string(), fc.oneof(fc.integer(), fc.string())), async (record) => {
+      fc.asyncProperty(fc.dictionary(fc.string(), fc.oneof(fc.integer(), text)), async (record) => {
         const { resources } = planRest({
           client: { base_url: api.url },
           resources: [
