@@ -6,6 +6,7 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
+import { worse } from "./completeness.js";
 
 /** One endpoint that is walked once for each record of another one. */
 export interface ChildSpec {
@@ -13,7 +14,10 @@ export interface ChildSpec {
   readonly parent: string;
   /** Reads the parent. A page's request leaves when the page is asked for: its children may take a long time. */
   readonly readParent: (from: Position | undefined, io: Io) => AsyncIterable<Page>;
-  /** The first request for one record of the parent; throws for a record that has no usable value. */
+  /**
+   * The first request for one record of the parent, without what differs from run to run; throws for a record that has
+   * no usable value.
+   */
   readonly request: (record: Json) => HttpRequest;
   /** What a parent record gives to each of its children's records. */
   readonly included: (record: Json) => JsonObject;
@@ -28,6 +32,7 @@ export interface ChildSpec {
 /** One walk among those of a child. */
 export interface ChildWalk {
   readonly request: HttpRequest;
+  readonly record: Json;
   /** Recognizes the parent's record by what it gives to the request and to the children's records. */
   readonly key: string;
   /** What the parent's record gives to each of its children's records. */
@@ -56,6 +61,7 @@ type Visit = { readonly index: number } & (
   | {
       readonly key: string;
       readonly request: HttpRequest;
+      readonly record: Json;
       readonly included: JsonObject;
       /** Where its walk goes on if it was cut short. */
       readonly from?: Position;
@@ -80,6 +86,9 @@ interface Started {
  *
  * Of the records of one parent page that lead to the same request and give the same values, the first is visited.
  *
+ * `Page.cursor` holds two things: as `parent` the parent's own one, once all children up to there were read, and as
+ * `visit` what came with the page of a child.
+ *
  * @throws SluiceError parent/value when a record has no usable value for the request; what parent and children throw.
  */
 export async function* readChildren(
@@ -92,6 +101,8 @@ export async function* readChildren(
   let isKnown = true;
   let pageNumber = 0;
   let worst: Completeness = start?.completeness ?? "proved";
+  /** How far the parent has been read, once all children up to there have been. */
+  let parentCursor: JsonObject | undefined;
   let parentEnd: Completeness | undefined;
   const abort = new AbortController();
   const inner = { ...io, signal: AbortSignal.any([io.signal, abort.signal]) };
@@ -120,10 +131,12 @@ export async function* readChildren(
           const isOver = page.completeness !== undefined;
           worst = worse(worst, page.completeness ?? "proved");
           const isLast = isOver && parentEnd !== undefined && queue.length === 0 && failure === undefined;
+          if (isLast) parentCursor = parents.cursor ?? parentCursor;
           const child = isOver ? null : page.resume;
           yield {
             records: page.records,
             bytes: page.bytes,
+            ...reachedAt(worst, parentCursor, page.cursor),
             ...(isLast ? { completeness: worse(worst, parentEnd ?? "unknown") } : {}),
             ...(isLast || !isKnown || child === undefined
               ? {}
@@ -133,6 +146,8 @@ export async function* readChildren(
         }
       }
       if (failure !== undefined) throw failure;
+      // Not before the position leaves this page of parents: it is read again from there as it was.
+      parentCursor = parents.cursor ?? parentCursor;
       here = parents.resume;
       isKnown = here !== undefined;
     }
@@ -140,6 +155,7 @@ export async function* readChildren(
     yield {
       records: { kind: "objects", values: [] },
       bytes: 0,
+      ...reachedAt(worse(worst, parentEnd ?? "unknown"), parentCursor, undefined),
       completeness: worse(worst, parentEnd ?? "unknown"),
     };
   } finally {
@@ -150,8 +166,12 @@ export async function* readChildren(
 }
 
 function startVisit(spec: ChildSpec, visit: Extract<Visit, { key: string }>, io: Io): Started {
-  const { index, key, included, request, from } = visit;
-  const pages = spec.readChild({ request, key, included, mayRunAhead: () => started.hasTurn }, from, io);
+  const { index, key, included, request, record, from } = visit;
+  const pages = spec.readChild(
+    { request, record, key, included, mayRunAhead: () => started.hasTurn },
+    from,
+    io,
+  );
   const started: Started = { index, key, hasTurn: false, pages, first: pages.next() };
   // Its failure is told when its turn comes; until then it must not count as unhandled.
   started.first.catch(() => {});
@@ -203,7 +223,7 @@ function visitOf(spec: ChildSpec, record: Json, index: number, page: number): Vi
   try {
     const request = spec.request(record);
     const included = spec.included(record);
-    return { index, key: keyOf(request, included), request, included };
+    return { index, key: keyOf(request, included), request, record, included };
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     const place = `record ${index + 1} on page ${page} of its parent "${spec.parent}"`;
@@ -242,8 +262,18 @@ function attributed(resource: string, io: Io): Io {
   };
 }
 
-const FROM_WORST: readonly Completeness[] = ["short", "unknown", "likely", "proved"];
-
-function worse(one: Completeness, other: Completeness): Completeness {
-  return FROM_WORST.indexOf(one) < FROM_WORST.indexOf(other) ? one : other;
+/** Behind a walk that is known to be short, nothing is complete. */
+function reachedAt(
+  worst: Completeness,
+  parent: JsonObject | undefined,
+  visit: JsonObject | undefined,
+): { cursor?: JsonObject } {
+  const complete = worst === "short" ? undefined : parent;
+  if (complete === undefined && visit === undefined) return {};
+  return {
+    cursor: {
+      ...(complete === undefined ? {} : { parent: complete }),
+      ...(visit === undefined ? {} : { visit }),
+    },
+  };
 }

@@ -3,12 +3,14 @@ import { joinUrl } from "../http/url.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
-import { compileParts, type RequestParts } from "./bind.js";
+import { type Bindings, compileParentKey, compileParts, type RequestParts } from "./bind.js";
 import { planRetry, readPages, type SharedClient } from "./client.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { planFormat } from "./format.js";
+import { type Incremental, placeholderValues } from "./incremental/incremental.js";
+import { planIncremental } from "./incremental/plan.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
@@ -22,10 +24,19 @@ import type { WalkSpec } from "./walk.js";
 
 /** An endpoint with nothing left to decide: how it is asked, and how its answers are walked. */
 export interface Endpoint {
-  /** The first request, without credentials; what refers to a parent's record is still a placeholder. */
+  /** The first request, without credentials; what is known only later is still a placeholder. */
   readonly request: HttpRequest;
-  /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
-  bind(record: Json): HttpRequest;
+  /**
+   * The first request for one record of the parent, between the bounds of an incremental read; throws `parent/value`
+   * or `incremental/value` for what has no usable value.
+   */
+  bind(bindings: Bindings): HttpRequest;
+  /** What tells the parent's records apart in the request. */
+  parentKey(record: Json): string;
+  readonly incremental: Incremental | undefined;
+  readonly maxPages: number | undefined;
+  /** Whether it does no harm to read a record again. */
+  readonly isMerged: boolean;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** What gives a stored position its meaning. */
@@ -41,10 +52,13 @@ export interface PlanContext {
 }
 
 /** Plans an endpoint; undefined when a mistake, told in the findings, leaves nothing to plan with. */
-export function planEndpoint({ options, path }: Relative, context: PlanContext): Endpoint | undefined {
+export function planEndpoint(
+  { options, path, parent }: Relative,
+  context: PlanContext,
+): Endpoint | undefined {
   const { client, env, findings } = context;
-  const { endpoint } = options;
   const at = [...path, "endpoint"];
+  const { endpoint, incremental, described } = planIncremental(options, env, at, findings);
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
   const one = isSingleRecord(asked.path ?? "");
@@ -66,7 +80,8 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   if (paginator === undefined || format === undefined || requestOf === undefined || parts === undefined)
     return undefined;
   const bind = attempt(() => compileParts(parts), at, findings);
-  if (bind === undefined || !URL.canParse(client.baseUrl)) return undefined;
+  const parentKey = attempt(() => compileParentKey(parts), at, findings);
+  if (bind === undefined || parentKey === undefined || !URL.canParse(client.baseUrl)) return undefined;
 
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.
@@ -83,17 +98,30 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
     storable: (text) => env.redactor.redact(text) === text,
   };
   const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
+  // Where the start of the run is the end, the request is not known before.
+  const isKnown = incremental !== undefined && incremental.now === undefined && parent === undefined;
   return {
-    request,
-    bind: (record) => requestOf(bind(record)),
+    request: isKnown ? requestOf(bind({ incremental: initialValues(incremental) })) : request,
+    bind: (bindings) => requestOf(bind(bindings)),
+    parentKey,
+    incremental,
+    maxPages: endpoint.max_pages ?? undefined,
+    isMerged: options.write_disposition === "merge",
     read: (walk, from, io) =>
       readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
     described: {
       request,
       paginator: paginator.described,
       selector: endpoint.data_selector ?? null,
+      ...(described === null ? {} : { incremental: described }),
     },
   };
+}
+
+/** What the first run ever asks for. */
+function initialValues(incremental: Incremental): JsonObject {
+  const { initial, end } = incremental;
+  return placeholderValues(incremental, { start: initial, last: initial, end });
 }
 
 /** How an endpoint's requests are made and authorized. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
+import { incrementalOptions } from "./incremental/options.js";
 import { responseActions } from "./response-actions.js";
 
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
@@ -121,6 +122,12 @@ const endpoint = z.strictObject({
       "What is done with certain responses: objects, or functions in TypeScript. The first that fits decides.",
     ),
   retry: retry.nullable().optional().describe("Keys as in client.retry; they win over those."),
+  incremental: incrementalOptions
+    .nullable()
+    .optional()
+    .describe(
+      "Loads only what is new since the last complete run. {incremental.start_value}, .last_value, .initial_value, .end_value and .lag stand in path, params, headers, json and data; without a value, a parameter or header is left out.",
+    ),
   auth: auth
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),

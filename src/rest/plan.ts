@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { HttpRequest } from "../http/message.js";
 import type { ColumnHint, Resource, ResourceHints } from "../model/source.js";
-import { type ChildSpec, readChildren } from "./children.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
 import { type PlanContext, planEndpoint } from "./endpoint.js";
@@ -10,6 +9,7 @@ import { type Finding, Findings } from "./finding.js";
 import { planIncluded, withIncluded } from "./included.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
+import { type ReadChild, readAlone, readOfParents } from "./reader.js";
 import type { WalkSpec } from "./walk.js";
 
 /** A planned resource: what the pipeline reads, and what `check` shows of it. */
@@ -73,17 +73,18 @@ function planResource(
   const reader =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
-      if (parent === undefined) return endpoint.read(fixed, from, io);
-      const spec: ChildSpec = {
-        resource: options.name,
-        parent: parent.resource.name,
-        readParent: parent.readOnDemand,
-        request: endpoint.bind,
-        included,
-        readChild: ({ request, included, mayRunAhead }, from, io) =>
-          withIncluded(endpoint.read({ request, mayRunAhead, ...fixed }, from, io), included),
-      };
-      return readChildren(spec, from, io);
+      if (parent === undefined)
+        return readAlone(
+          options.name,
+          endpoint,
+          (walk, from) => endpoint.read({ ...walk, ...fixed }, from, io),
+          from,
+          io,
+        );
+      const family = { parent: parent.resource.name, readParent: parent.readOnDemand, included };
+      const readChild: ReadChild = ({ included, ...walk }, from, io) =>
+        withIncluded(endpoint.read({ ...walk, ...fixed }, from, io), included);
+      return readOfParents(options.name, endpoint, { ...family, readChild }, from, io);
     };
   const primaryKey = options.primary_key ?? [];
   const resource: Resource = {
