@@ -137,6 +137,9 @@ const objectOf = (option) =>
         .map(objectOf)
         .find((item) => item !== undefined);
 const objectTable = (option) => table(["Key", "Required", "Meaning"], optionRows(objectOf(option)));
+const incrementalObject = endpointObject.properties.incremental.anyOf.find(
+  (item) => item.properties !== undefined,
+);
 
 const text = [
   "# Reference",
@@ -178,6 +181,9 @@ const text = [
   "## Response actions",
   "Items of `endpoint.response_actions`, asked in order for every response but followed redirects; the first that fits decides. One fits if both its status and its content do. Without any, 2xx is read, `client.retry.status_codes` are retried, and every other status fails. In TypeScript an item, or its `action`, may be a function of `{ status, url, headers, text }` that returns an action, `{ action, message }`, or nothing to leave it to the next item. Where an item needs the body, the next page's request waits for it.",
   table(["Key", "Required", "Meaning"], optionRows(actionObject)),
+  "## Incremental loading",
+  "Keys of `endpoint.incremental`. dlt's other form, a parameter `{ type: incremental, ... }` whose name is the start_param, has the same ones but `start_param`, `end_param`, `end_value` and `step`. [The guide](incremental.md) shows them in use.",
+  table(["Key", "Required", "Meaning"], optionRows(incrementalObject)),
   "## Destinations",
   ...destinations.map(destinationSection),
   "## Error codes",

@@ -75,6 +75,8 @@ export type {
   RestApiConfig,
 } from "./rest/config.js";
 export { credential, identifier } from "./rest/credential.js";
+export type { ConvertFunction } from "./rest/incremental/options.js";
+export type { CursorValue, LastValueFunction } from "./rest/incremental/value.js";
 export {
   definePaginator,
   type Next,

@@ -96,7 +96,8 @@ export async function preview(
 }
 
 function nextUrl(position: unknown): string {
-  const { request } = position as { request?: { method?: string; url?: string } };
+  const { request, walk } = position as { request?: { method?: string; url?: string }; walk?: unknown };
+  if (request === undefined && typeof walk === "object" && walk !== null) return nextUrl(walk);
   return request?.url === undefined ? "resumable" : `${request.method} ${request.url}`;
 }
 

@@ -166,6 +166,30 @@ export const ERROR_CODES = {
     explain:
       "The field that {resources.parent.field} names is missing in the record, or holds what can't stand there, such as null in a path.",
   },
+  "incremental/missing": {
+    kind: "source",
+    title: "A record has no cursor value",
+    explain:
+      "An incremental resource goes by the value at cursor_path. Records may lack it if on_cursor_value_missing says what to do with them.",
+  },
+  "incremental/types": {
+    kind: "source",
+    title: "Cursor values can't be compared",
+    explain:
+      "Numbers, dates and timestamps, and other texts each have an order of their own, and none among each other. initial_value, end_value, what was remembered and all records must be of one of these types.",
+  },
+  "incremental/value": {
+    kind: "source",
+    title: "A bound has no usable value for the request",
+    explain:
+      "{incremental.…} is null or of a type that can't stand in that place of the request. Parameters and headers are left out for null; a path and text in a body can't do without.",
+  },
+  "incremental/too-many-parents": {
+    kind: "source",
+    title: "More parents than last values can be remembered for",
+    explain:
+      "An incremental child resource remembers a last value for each record of its parent, up to a limit. Beyond it, children are read from initial_value each time, which is refused where they would be appended again.",
+  },
   "expression/failed": {
     kind: "source",
     title: "An expression failed on a response",

@@ -7,6 +7,7 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { Ahead } from "./ahead.js";
+import { type Verdict, worseVerdict } from "./completeness.js";
 import { gatherIgnored } from "./ignored.js";
 
 /** One endpoint that is walked once for each record of another one. */
@@ -15,7 +16,10 @@ export interface ChildSpec {
   readonly parent: string;
   /** Reads the parent. A page's request leaves when the page is asked for: its children may take a long time. */
   readonly readParent: (from: Position | undefined, io: Io) => AsyncIterable<Page>;
-  /** The first request for one record of the parent; throws for a record that has no usable value. */
+  /**
+   * The first request for one record of the parent, without what differs from run to run; throws for a record that has
+   * no usable value.
+   */
   readonly request: (record: Json) => HttpRequest;
   /** What a parent record gives to each of its children's records. */
   readonly included: (record: Json) => JsonObject;
@@ -32,6 +36,7 @@ export interface ChildSpec {
 /** One walk among those of a child. */
 export interface ChildWalk {
   readonly request: HttpRequest;
+  readonly record: Json;
   /** Recognizes the parent's record by what it gives to the request and to the children's records. */
   readonly key: string;
   /** What the parent's record gives to each of its children's records. */
@@ -57,6 +62,7 @@ interface Visit {
   readonly index: number;
   readonly key: string;
   readonly request: HttpRequest;
+  readonly record: Json;
   readonly included: JsonObject;
   /** Where its walk goes on if it was cut short. */
   readonly from?: Position;
@@ -66,6 +72,8 @@ interface Visit {
 interface PlacedVisit extends Visit {
   readonly at: Position | undefined;
   readonly isKnown: boolean;
+  /** The parent's cursor once all children of the pages before have been read. */
+  readonly parentCursor: JsonObject | undefined;
 }
 
 /** A visit under way: its first page is on its way, the others come when they are asked for. */
@@ -83,6 +91,9 @@ interface Started extends PlacedVisit {
  * under way are held in memory.
  *
  * Of the records of one parent page that lead to the same request and give the same values, the first is visited.
+ *
+ * `Page.cursor` holds two things: as `parent` the parent's own one, once all children up to there were read, and as
+ * `visit` what came with the page of a child.
  *
  * @throws SluiceError parent/value when a record has no usable value for the request; what parent and children throw.
  */
@@ -104,24 +115,33 @@ export async function* readChildren(
     for (; current !== undefined; current = await ahead.next()) {
       current.hasTurn = true;
       for (let step = await current.first; step.done !== true; step = await current.pages.next()) {
-        const { records, bytes, completeness, why, resume } = step.value;
+        const { records, bytes, completeness, cursor, why, resume } = step.value;
         const isOver = completeness !== undefined;
         if (isOver) {
-          worst = worse(worst, { completeness, ...(why === undefined ? {} : { why }) });
+          worst = worseVerdict(worst, { completeness, ...(why === undefined ? {} : { why }) });
           await current.pages.return();
           ahead.finished();
         }
         if (isOver && !(await ahead.hasMore())) {
-          yield { records, bytes, ...worse(worst, parents.end) };
+          const end = worseVerdict(worst, parents.end);
+          yield { records, bytes, ...reachedAt(end, parents.cursor, cursor), ...end };
           return;
         }
         const child = isOver ? null : resume;
         const isPlace = current.isKnown && child !== undefined;
-        yield { records, bytes, ...(isPlace ? { resume: placeAfter(current, child, worst) } : {}) };
+        yield {
+          records,
+          bytes,
+          // Not before the position leaves a page of parents: it is read again from there as it was.
+          ...reachedAt(worst, current.parentCursor, cursor),
+          ...(isPlace ? { resume: placeAfter(current, child, worst) } : {}),
+        };
       }
     }
     // The parents had no children to ask for: nothing but the end is left to say.
-    yield { records: { kind: "objects", values: [] }, bytes: 0, ...worse(worst, parents.end) };
+    const end = worseVerdict(worst, parents.end);
+    const records = { kind: "objects", values: [] } as const;
+    yield { records, bytes: 0, ...reachedAt(end, parents.cursor, undefined), ...end };
   } finally {
     abort.abort();
     await Promise.allSettled(ahead.stop().map(({ pages }) => pages.return()));
@@ -130,13 +150,12 @@ export async function* readChildren(
   }
 }
 
-/** How sure it is that everything was seen, and why. */
-type Verdict = Required<Pick<Page, "completeness">> & Pick<Page, "why">;
-
 /** The pages of the parent, as visits. */
 class Parents {
   /** How the parent's own walk ended. */
   end: Verdict = { completeness: "unknown" };
+  /** The parent's newest cursor. */
+  cursor: JsonObject | undefined;
   readonly #spec: ChildSpec;
   readonly #start: Place | undefined;
   readonly #io: Io;
@@ -157,8 +176,10 @@ class Parents {
       pageNumber += 1;
       const { completeness, why } = page;
       if (completeness !== undefined) this.end = { completeness, ...(why === undefined ? {} : { why }) };
+      const parentCursor = this.cursor;
+      this.cursor = page.cursor ?? this.cursor;
       for (const visit of visitsFrom(spec, page.records, pageNumber, start, this.#io)) {
-        yield { ...visit, at, isKnown };
+        yield { ...visit, at, isKnown, parentCursor };
       }
       start = undefined;
       at = page.resume;
@@ -168,8 +189,9 @@ class Parents {
 }
 
 function startVisit(spec: ChildSpec, visit: PlacedVisit, io: Io): Started {
-  const { key, included, request, from } = visit;
-  const pages = spec.readChild({ request, key, included, mayRunAhead: () => started.hasTurn }, from, io);
+  const { key, included, request, record, from } = visit;
+  const mayRunAhead = () => started.hasTurn;
+  const pages = spec.readChild({ request, record, key, included, mayRunAhead }, from, io);
   const started: Started = { ...visit, hasTurn: false, pages, first: pages.next() };
   // Its failure is told when its turn comes; until then it must not count as unhandled.
   started.first.catch(() => {});
@@ -217,7 +239,7 @@ function visitOf(spec: ChildSpec, record: Json, index: number, page: number): Vi
   try {
     const request = spec.request(record);
     const included = spec.included(record);
-    return { index, key: keyOf(request, included), request, included };
+    return { index, key: keyOf(request, included), request, record, included };
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     const place = `record ${index + 1} on page ${page} of its parent "${spec.parent}"`;
@@ -254,8 +276,18 @@ function attributed(resource: string, io: Io): Io {
   };
 }
 
-const FROM_WORST: readonly Completeness[] = ["short", "unknown", "likely", "proved"];
-
-function worse(one: Verdict, other: Verdict): Verdict {
-  return FROM_WORST.indexOf(one.completeness) <= FROM_WORST.indexOf(other.completeness) ? one : other;
+/** Behind a walk that is known to be short, nothing is complete. */
+function reachedAt(
+  { completeness }: Verdict,
+  parent: JsonObject | undefined,
+  visit: JsonObject | undefined,
+): { cursor?: JsonObject } {
+  const complete = completeness === "short" ? undefined : parent;
+  if (complete === undefined && visit === undefined) return {};
+  return {
+    cursor: {
+      ...(complete === undefined ? {} : { parent: complete }),
+      ...(visit === undefined ? {} : { visit }),
+    },
+  };
 }

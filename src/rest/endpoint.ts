@@ -3,13 +3,15 @@ import { joinUrl } from "../http/url.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
-import { compileParts, type RequestParts } from "./bind.js";
+import { type Bindings, compileParentKey, compileParts, type RequestParts } from "./bind.js";
 import { planRetry, readPages, type SharedClient, withTimeout } from "./client.js";
 import { chooseComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planFormat } from "./format.js";
+import { type Incremental, placeholderValues } from "./incremental/incremental.js";
+import { planIncremental } from "./incremental/plan.js";
 import { planRules } from "./limits.js";
 import type { ClientOptions } from "./options.js";
 import type { Paginator } from "./paginator.js";
@@ -27,10 +29,20 @@ import type { WalkSpec } from "./walk.js";
 
 /** An endpoint with nothing left to decide: how it is asked, and how its answers are walked. */
 export interface Endpoint {
-  /** The first request, without credentials; what refers to a parent's record is still a placeholder. */
+  /** The first request, without credentials; what is known only later is still a placeholder. */
   readonly request: HttpRequest;
-  /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
-  readonly bind: (record: Json) => HttpRequest;
+  /**
+   * The first request for one record of the parent, between the bounds of an incremental read; throws `parent/value`
+   * or `incremental/value` for what has no usable value.
+   */
+  readonly bind: (bindings: Bindings) => HttpRequest;
+  /** What tells the parent's records apart in the request. */
+  readonly parentKey: (record: Json) => string;
+  readonly incremental: Incremental | undefined;
+  readonly maxPages: number | undefined;
+  readonly parallelized: number;
+  /** Whether it does no harm to read a record again. */
+  readonly isMerged: boolean;
   /** What becomes of the parent's pages before their records are asked for. */
   readonly ofParent: Stage;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
@@ -60,10 +72,10 @@ export function planEndpoint(
   context: PlanContext,
   readers: () => number,
 ): Endpoint | undefined {
-  const { options, path } = relative;
+  const { options, path, parent } = relative;
   const { client, env, findings } = context;
-  const { endpoint } = options;
   const at = [...path, "endpoint"];
+  const { endpoint, incremental, described } = planIncremental(options, env, at, findings);
   const asked = planRequest(endpoint, context, at);
   const judge = planJudge(endpoint.response_actions ?? [], [...at, "response_actions"], findings);
   const one = endpoint.batch == null && isSingleRecord(asked.path ?? "");
@@ -91,7 +103,8 @@ export function planEndpoint(
     return undefined;
   const bind = attempt(() => compileParts(parts), at, findings);
   const ofParent = planParentPages(relative, parts, findings);
-  if (bind === undefined || !URL.canParse(client.baseUrl)) return undefined;
+  const parentKey = attempt(() => compileParentKey(parts), at, findings);
+  if (bind === undefined || parentKey === undefined || !URL.canParse(client.baseUrl)) return undefined;
 
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.
@@ -102,7 +115,13 @@ export function planEndpoint(
     paginator: paginator.paginator,
     maxPages: endpoint.max_pages ?? undefined,
     parallelized: parallelizedOf(options.parallelized),
-    conditional: planConditional(options, paginator.type, [...at, "conditional"], findings),
+    conditional: planConditional(
+      relative,
+      incremental !== undefined,
+      paginator.type,
+      [...at, "conditional"],
+      findings,
+    ),
     decode: planSuccess(endpoint.success_when, format.decode, env, [...at, "success_when"], findings),
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
@@ -130,9 +149,16 @@ export function planEndpoint(
     ...withTimeout(client, endpoint.timeout),
     retry: planRetry(endpoint.retry, client.retry),
   };
+  // Where the start of the run is the end, the request is not known before.
+  const isKnown = incremental !== undefined && incremental.now === undefined && parent === undefined;
   return {
-    request,
-    bind: (record) => requestOf(bind(record)),
+    request: isKnown ? requestOf(bind({ incremental: initialValues(incremental) })) : request,
+    bind: (bindings) => requestOf(bind(bindings)),
+    parentKey,
+    incremental,
+    maxPages: endpoint.max_pages ?? undefined,
+    parallelized: parallelizedOf(options.parallelized),
+    isMerged: options.write_disposition === "merge",
     ofParent,
     read: (walk, from, io) =>
       readPages(
@@ -150,8 +176,15 @@ export function planEndpoint(
       paginator: paginator.described,
       selector: endpoint.data_selector ?? null,
       ...(endpoint.batch == null ? {} : { batch: endpoint.batch }),
+      ...(described === null ? {} : { incremental: described }),
     },
   };
+}
+
+/** What the first run ever asks for. */
+function initialValues(incremental: Incremental): JsonObject {
+  const { initial, end } = incremental;
+  return placeholderValues(incremental, { start: initial, last: initial, end });
 }
 
 /** How an endpoint's requests are made and authorized. */
@@ -192,7 +225,8 @@ function planRequest(
 }
 
 function planConditional(
-  { endpoint, write_disposition }: Relative["options"],
+  { options: { endpoint, write_disposition }, parent }: Relative,
+  isIncremental: boolean,
   paginator: string,
   path: Finding["path"],
   findings: Findings,
@@ -206,6 +240,11 @@ function planConditional(
         hint: "Set paginator: single_page if the endpoint has one page, or remove conditional.",
       },
     );
+  }
+  if (parent !== undefined || isIncremental) {
+    findings.add(path, "conditional requests are for requests that stay the same from run to run", {
+      hint: "Remove conditional from resources with a parent or with incremental.",
+    });
   }
   if (write_disposition === "replace") {
     findings.add(path, "with replace, an unchanged answer would leave the table empty", {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
 import type { AuthDefinition } from "./authenticator.js";
+import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
 import { foreignClientKeys, foreignResourceKeys, refusedFunction } from "./refused.js";
 import { responseActions } from "./response-actions.js";
@@ -200,6 +201,12 @@ const endpoint = z.strictObject({
     .nullable()
     .optional()
     .describe("Limits on the requests of this endpoint, beside those of client.rate_limit."),
+  incremental: incrementalOptions
+    .nullable()
+    .optional()
+    .describe(
+      "Loads only what is new since the last complete run. {incremental.start_value}, .last_value, .initial_value, .end_value and .lag stand in path, params, headers, json and data; without a value, a parameter or header is left out.",
+    ),
   auth: auth
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),

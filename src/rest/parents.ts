@@ -15,8 +15,8 @@ export interface Relative extends Entry {
   readonly parent?: string;
 }
 
-/** Keys of an endpoint whose texts may refer to the parent; client headers never do. */
-const REFERRING_KEYS = ["path", "params", "headers", "json", "data"] as const;
+/** Keys of an endpoint whose texts may refer to the parent, or to incremental values; client headers never do. */
+export const REFERRING_KEYS = ["path", "params", "headers", "json", "data"] as const;
 
 /**
  * Finds each resource's parent from what its endpoint refers to, and puts parents before their children; otherwise the

@@ -1,9 +1,8 @@
 import type { HttpRequest } from "../http/message.js";
-import type { ColumnHint, Resource, ResourceHints, SchemaContract } from "../model/source.js";
-import { type ChildSpec, readChildren } from "./children.js";
+import type { ColumnHint, Io, Page, Resource, ResourceHints, SchemaContract } from "../model/source.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
-import { type Endpoint, type PlanContext, parallelizedOf, planEndpoint } from "./endpoint.js";
+import { type Endpoint, type PlanContext, planEndpoint } from "./endpoint.js";
 import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
@@ -11,6 +10,7 @@ import { planIncluded, withIncluded } from "./included.js";
 import { storingLimits } from "./limits.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
+import { type Family, type ReadChild, readAlone, readOfParents } from "./reader.js";
 import { planRecords, readAll } from "./ready.js";
 import { planSteps } from "./steps.js";
 import type { WalkSpec } from "./walk.js";
@@ -110,6 +110,16 @@ function parentOf(
 
 type EndpointOrRecords = Partial<Endpoint> & Pick<Endpoint, "read" | "described">;
 
+type Pages = ReturnType<Endpoint["read"]>;
+
+async function* generated(pages: AsyncIterable<Page>): Pages {
+  yield* pages;
+}
+
+function isEndpoint(source: EndpointOrRecords): source is Endpoint {
+  return source.bind !== undefined;
+}
+
 function planResource(
   relative: Relative,
   parent: Parent | undefined,
@@ -125,31 +135,30 @@ function planResource(
   const steps = options.processing_steps ?? [];
   const stepsPath = [...relative.path, "processing_steps"];
   const process = planSteps(steps, options.name, stepsPath, context.env, context.findings);
+  const processed = (pages: Pages, io: Io): Pages =>
+    steps.length === 0 ? pages : generated(process(pages, io));
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
-  const recordsOf =
+  const reader =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
-      const { bind, ofParent } = endpoint;
-      if (parent === undefined || bind === undefined || ofParent === undefined)
-        return endpoint.read(fixed, from, io);
-      const spec: ChildSpec = {
-        resource: options.name,
-        parent: parent.resource.name,
-        readParent: (at, io) => ofParent(parent.readOnDemand(at, io), io),
-        request: bind,
-        included,
-        parallelized: parallelizedOf(options.parallelized),
-        readChild: ({ request, included, mayRunAhead }, from, io) =>
-          withIncluded(endpoint.read({ request, mayRunAhead, ...fixed }, from, io), included),
-      };
-      return readChildren(spec, from, io);
+      if (!isEndpoint(endpoint)) return process(endpoint.read(fixed, from, io), io);
+      if (parent === undefined) {
+        return readAlone(
+          options.name,
+          endpoint,
+          (walk, from) => processed(endpoint.read({ ...walk, ...fixed }, from, io), io),
+          from,
+          io,
+        );
+      }
+      const readChild: ReadChild = ({ included, ...walk }, from, io) =>
+        processed(withIncluded(endpoint.read({ ...walk, ...fixed }, from, io), included), io);
+      const readParent: Family["readParent"] = (at, io) => endpoint.ofParent(parent.readOnDemand(at, io), io);
+      const family = { parent: parent.resource.name, readParent, included, readChild };
+      return readOfParents(options.name, endpoint, family, from, io);
     };
-  const reader = (fixed: Partial<WalkSpec>): Resource["read"] => {
-    const records = recordsOf(fixed);
-    return (from, io) => process(records(from, io), io);
-  };
   const primaryKey = options.primary_key ?? [];
   const resource: Resource = {
     name: options.name,

@@ -12,6 +12,21 @@ export function isParentField(name: string): boolean {
   return name === "resources" || name.startsWith("resources.");
 }
 
+/** Whether a placeholder's name speaks of incremental loading, as in `{incremental.start_value}`. */
+export function isIncrementalField(name: string): boolean {
+  return name.startsWith("incremental.");
+}
+
+/** The part after `incremental.`. */
+export function incrementalName(name: string): string {
+  return name.slice("incremental.".length);
+}
+
+/** Whether a placeholder is bound when a walk starts, not when the configuration is planned. */
+export function isBoundLater(name: string): boolean {
+  return isParentField(name) || isIncrementalField(name);
+}
+
 /** Cut at the first two dots, as dlt does: `resources.a.b.c` is field `b.c` of `a`. Undefined without a field. */
 export function parseReference(name: string): ParentReference | undefined {
   const [, parent, field] = /^resources\.([^.]+)\.([^.]+(?:\.[^.]+)*)$/.exec(name) ?? [];

@@ -7,7 +7,7 @@ import type { Authenticator } from "./authenticator.js";
 import type { Authorizer } from "./client.js";
 import type { PlanEnvironment } from "./environment.js";
 import type { Finding, Findings } from "./finding.js";
-import { isParentField } from "./reference.js";
+import { isBoundLater } from "./reference.js";
 import { type Found, resolveValue, scalarText } from "./values.js";
 
 /** Values after templates: plain ones are part of the request, secret ones are added when it is sent. */
@@ -16,7 +16,7 @@ export interface ResolvedPairs {
   readonly secret: Readonly<Record<string, Secret>>;
 }
 
-/** Binds `{name}` in a path, all but `{resources.…}`; a param that is bound there is not sent in the query as well. */
+/** Binds `{name}` in a path, all but `{resources.…}` and `{incremental.…}`; a param that is bound there is not sent in the query as well. */
 export function bindPath(
   path: string,
   params: Readonly<Record<string, unknown>>,
@@ -34,7 +34,7 @@ export function bindPath(
   }
   let complete = true;
   const bound = expandPlaceholders(parsePlaceholders(resolved), (name) => {
-    if (isParentField(name)) return `{${name}}`;
+    if (isBoundLater(name)) return `{${name}}`;
     if (Object.hasOwn(params, name)) {
       delete left[name];
       const value = scalarText(resolveValue(params[name], env, [...at, "params", name], findings));
@@ -52,11 +52,11 @@ export function bindPath(
   return { path: complete ? bound : undefined, params: left };
 }
 
-/** A param's text as part of a path; a parent's field in it is bound later, for each record. */
+/** A param's text as part of a path; a parent's field in it is bound later, for each record, as are incremental values. */
 function encodeStatic(text: string): string {
   const encoded = parsePlaceholders(text).map((part) => {
     if (typeof part === "string") return encodeSegment(part);
-    return isParentField(part.name) ? `{${part.name}}` : encodeSegment(`{${part.name}}`);
+    return isBoundLater(part.name) ? `{${part.name}}` : encodeSegment(`{${part.name}}`);
   });
   return encoded.join("");
 }
@@ -94,11 +94,7 @@ export function planParams(
   const add = (name: string, value: unknown, at: Finding["path"]): void => {
     if (value === undefined || value === null) return;
     const text = scalarText(value);
-    if (isRecord(value) && value["type"] === "incremental" && "cursor_path" in value) {
-      findings.add(at, "an incremental parameter is described by endpoint.incremental", {
-        hint: `Move it there, with start_param: ${name}.`,
-      });
-    } else if (value instanceof Secret) secret[name] = value;
+    if (value instanceof Secret) secret[name] = value;
     else if (text !== undefined) plain.push([name, text]);
     else if (isRecord(value)) {
       for (const [key, item] of Object.entries(value)) add(`${name}[${key}]`, item, [...at, key]);

@@ -29,6 +29,17 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+describe("the guide to incremental loading", () => {
+  const guide = readFileSync(`${root}docs/incremental.md`, "utf8");
+  const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!);
+
+  it.each(blocks)("has a configuration without mistakes: %#", async (text) => {
+    writeFileSync(join(folder, "incremental.yaml"), text);
+    const pipeline = await loadPipeline({ cwd: folder, config: "incremental.yaml", env: {} });
+    expect(pipeline.resources).toHaveLength(1);
+  });
+});
+
 describe("the README", () => {
   it("has a configuration that loads every call", async () => {
     writeFileSync(join(folder, "calls.yaml"), block("yaml"));
@@ -74,6 +85,7 @@ describe("the README", () => {
       "README.md",
       "CONTRIBUTING.md",
       "docs/architecture.md",
+      "docs/incremental.md",
       "examples/call-analytics/README.md",
     ];
     const broken = guides.flatMap((guide) =>

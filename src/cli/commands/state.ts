@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { PipelineState, ResourceState } from "../../index.js";
+import type { Json, JsonObject, PipelineState, ResourceState } from "../../index.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -75,10 +75,32 @@ export async function renderState(
     state.status === "done" ? "complete" : "cut short",
     new Date(state.committedAt).toISOString(),
     state.loadId,
+    cut(clean(reachedText(state.cursor)), Math.max(20, columns - 100)),
     state.position === undefined ? "" : cut(clean(jsonText(state.position)), Math.max(20, columns - 80)),
   ]);
-  const titles = ["resource", "last walk", "committed", "load", "goes on at"].map((title) => ({ title }));
+  const titles = ["resource", "last walk", "committed", "load", "read up to", "goes on at"].map((title) => ({
+    title,
+  }));
   return `${await renderTable(titles, rows, createStyle(color))}\n`;
+}
+
+/** How far an incremental resource has read, without what it needs to know records again. */
+function reachedText(cursor: JsonObject | undefined): string {
+  if (cursor === undefined) return "";
+  const { cursor_path: path, value, own, parents, newer } = cursor;
+  if (value !== undefined && typeof path === "string") {
+    // An integer that JSON can't hold exactly is kept as { integer: "…" }.
+    const { integer } = asObject(value);
+    const exact = typeof integer === "string" ? integer : value;
+    return `${path} ${typeof exact === "string" ? exact : jsonText(exact)}`;
+  }
+  if (parents !== undefined)
+    return `${Object.keys({ ...asObject(parents), ...asObject(newer) }).length} parents, each its own`;
+  return own === undefined ? "" : reachedText(asObject(own));
+}
+
+function asObject(value: Json | undefined): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
 async function resetPipeline(
