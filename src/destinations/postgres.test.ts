@@ -76,9 +76,9 @@ function proveLaws(create: () => Promise<string>): void {
 describe("laws of destinations", () => proveLaws(() => server.newDatabase()));
 
 const other = process.env["DATABASE_URL"];
-describe.runIf(other !== undefined)("laws of destinations, on the server of DATABASE_URL", () =>
-  proveLaws(() => newDatabase(other!)),
-);
+if (other !== undefined) {
+  describe("laws of destinations, on the server of DATABASE_URL", () => proveLaws(() => newDatabase(other)));
+}
 
 // --- One small table, and short ways to load it -------------------------------------------------------------------
 
@@ -503,6 +503,43 @@ describe("a connection that breaks in COMMIT", () => {
       way.close();
     },
   );
+});
+
+describe("a stage", () => {
+  test("takes the next batch after one that does not hold what it says", async () => {
+    const connection = await connect();
+    const stage = await connection.stage(PLAN);
+    await stage.write(batchOf(TABLE, [row(1)]));
+    const good = batchOf(TABLE, [row(2), row(3)]);
+    const last = good.columns[3]!;
+    if (last.kind !== "text") throw new Error("the last column is text");
+    const short = { ...last, offsets: last.offsets.subarray(0, 2) };
+    const broken = await errorOf(stage.write({ ...good, columns: [...good.columns.slice(0, 3), short] }));
+    expect(broken.code).toBe("internal/bug");
+    await stage.write(good);
+    await stage.commit(header("p1"));
+    expect(await numbers()).toEqual([1, 2, 3]);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  test("whose session is ended says so, then and later", async () => {
+    const connection = await connect();
+    const stage = await connection.stage(PLAN);
+    await stage.write(batchOf(TABLE, [row(1)]));
+    await queryPostgres(
+      uri,
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY %' AND datname = current_database()",
+    );
+    for (const attempt of [
+      () => stage.write(batchOf(TABLE, [row(2)])),
+      () => stage.write(batchOf(TABLE, [row(3)])),
+      () => stage.commit(header("p1")),
+    ]) {
+      expect((await errorOf(attempt())).code).toBe("destination/unreachable");
+    }
+    await stage[Symbol.asyncDispose]();
+    expect(await connection.describe(["t"])).toEqual([]);
+  });
 });
 
 describe("a process that is killed", () => {

@@ -8,7 +8,7 @@ import {
   DEFAULT_API_KEY,
   startServer,
 } from "../../examples/call-analytics/server.js";
-import type { Report } from "../../src/index.js";
+import { defineResource, postgres, type Report, run } from "../../src/index.js";
 import { type PostgresServer, queryPostgres, startPostgres } from "../postgres-server.js";
 import { type CliOptions, sluice } from "./cli.js";
 
@@ -123,4 +123,42 @@ it("a second writer is refused with its own exit code", async () => {
   expect(refused.code).toBe(7);
   expect(refused.stderr).toContain("is being written to dataset calm");
   await client.end();
+});
+
+it("makes names that fit, the same ones in every run, and says what it had to replace", async () => {
+  const long = "a key that is longer than what PostgreSQL takes for a name, and then some";
+  const warnings: string[] = [];
+  const load = () =>
+    run(
+      {
+        pipeline: "names",
+        source: defineResource({
+          name: "things",
+          primaryKey: ["id"],
+          writeDisposition: "merge",
+          read: () => [[{ id: 1, [long]: "a\0b", [`${long}!`]: 2, [`${long}s`]: [{ [long]: "child" }] }]],
+        }),
+        destination: postgres(uri),
+      },
+      {
+        onEvent: (event) => {
+          if (event.type === "warning") warnings.push(event.message);
+        },
+      },
+    );
+  for (const expected of [{ inserted: 1 }, { inserted: 0, updated: 1 }]) {
+    expect(await load()).toMatchObject({ status: "ok", tables: { things: expected } });
+  }
+  const names = await queryPostgres(
+    uri,
+    "SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = 'names' AND table_name !~ '^_' AND column_name !~ '^(_|id$)' ORDER BY 1, 2",
+  );
+  expect(names).toHaveLength(3);
+  for (const { t, c } of names) {
+    expect(String(t).length).toBeLessThanOrEqual(63);
+    expect(c).toMatch(/^a_key_that_is_longer_.+$/);
+    expect(String(c)).toHaveLength(63);
+  }
+  expect(warnings).toHaveLength(2);
+  expect(warnings[0]).toMatch(/^1 value of things\.a_key_.* held characters that PostgreSQL can't store/);
 });
