@@ -5,10 +5,12 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { emptyDatabase, queryPostgres, startPostgres } from "../test/postgres-server.js";
 
 /**
  * 100,000 calls of the example's shape over HTTP on loopback into a DuckDB file, as the command line does it, beside
- * what DuckDB's own JSON reader needs for the same bytes from a file into the same kind of tables. Each run is a process
+ * what DuckDB's own JSON reader needs for the same bytes from a file into the same kind of tables; and into a PostgreSQL
+ * server of its own on this machine, whose CPU is not counted. Each run is a process
  * of its own; the runs alternate; medians.
  *
  * node scripts/run-ts.mjs bench/end-to-end.ts [rows] [page size] [rounds]
@@ -29,14 +31,23 @@ const server = spawn(
 process.on("exit", () => server.kill());
 const [url] = (await once(createInterface(server.stdout), "line")) as [string];
 const bytes = await download();
+const postgres = await startPostgres();
+const uri = await postgres.newDatabase();
 
 const figures: Record<string, Figure[]> = {};
 for (let round = 0; round < rounds; round++) {
   for (const disposition of ["append", "merge"])
     measure(`sluice run, ${disposition}`, () => sluice(disposition));
+  for (const disposition of ["append", "merge"]) {
+    await emptyDatabase(uri);
+    measure(`sluice run, ${disposition}, PostgreSQL`, () => load(disposition, uri));
+    const [found] = await queryPostgres(uri, "SELECT count(*) AS n FROM loaded.calls");
+    if (found?.["n"] !== BigInt(rows)) throw new Error(`PostgreSQL has ${String(found?.["n"])} rows`);
+  }
   measure("DuckDB read_json of a downloaded file", readJson);
 }
 server.kill();
+await postgres.stop();
 rmSync(folder, { recursive: true });
 
 console.log(
@@ -80,9 +91,14 @@ function timed(args: readonly string[]): void {
 }
 
 function sluice(disposition: string): void {
-  const config = join(folder, `${disposition}.json`);
   const database = join(folder, `${disposition}.duckdb`);
   rmSync(database, { force: true });
+  load(disposition, `duckdb:${database}`);
+  verify(database, "loaded.calls");
+}
+
+function load(disposition: string, destination: string): void {
+  const config = join(folder, `${disposition}.json`);
   writeFileSync(
     config,
     JSON.stringify({
@@ -105,9 +121,8 @@ function sluice(disposition: string): void {
     "--dataset",
     "loaded",
     "--destination",
-    `duckdb:${database}`,
+    destination,
   ]);
-  verify(database, "loaded.calls");
 }
 
 function readJson(): void {

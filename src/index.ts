@@ -19,6 +19,7 @@ export { readState, resetState } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
+export { postgres } from "./destinations/postgres.js";
 export type { HttpRequest, ResponseHead, Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";
 export type {

@@ -2,7 +2,10 @@ import { dirname, join, relative, resolve } from "node:path";
 import { destinations } from "../destinations/index.js";
 import type { Destination } from "../model/destination.js";
 import type { Problem } from "../model/error.js";
+import { Secret } from "../model/secret.js";
 import { didYouMean } from "../model/suggest.js";
+import { Findings } from "../rest/finding.js";
+import { resolveValue, type ValueSource } from "../rest/values.js";
 import type { ConfigDocument } from "./document.js";
 import { problemAt, toProblems } from "./problems.js";
 
@@ -11,13 +14,15 @@ const NOWHERE: Pick<ConfigDocument, "locate"> = { locate: () => ({}) };
 
 /**
  * The destination that is meant: the URI given from outside, else what the configuration has (a URI, or a destination
- * already), else a DuckDB file beside the configuration.
+ * already), else a DuckDB file beside the configuration. A URI may refer to secrets, and what it holds of them is known
+ * to be secret afterwards.
  */
 export function chooseDestination(
   given: string | undefined,
   configured: unknown,
   fallbackFile: string,
   document: ConfigDocument,
+  values: ValueSource,
   problems: Problem[],
 ): Destination | undefined {
   if (
@@ -28,8 +33,9 @@ export function chooseDestination(
   ) {
     return configured as Destination;
   }
-  const uri = given ?? configured ?? `duckdb:${fallbackFile}`;
   const place = given === undefined && configured !== undefined ? document : NOWHERE;
+  const uri = resolved(given ?? configured ?? `duckdb:${fallbackFile}`, values, place, problems);
+  if (uri === undefined) return undefined;
   const schemes = destinations.flatMap(({ scheme }) => scheme);
   const scheme = typeof uri === "string" ? (/^([A-Za-z][\w+.-]*):/.exec(uri)?.[1] ?? "") : "";
   const definition = destinations.find((candidate) => candidate.scheme.includes(scheme));
@@ -40,10 +46,36 @@ export function chooseDestination(
     return undefined;
   }
   const parsed = definition.options.safeParse(definition.fromUri(uri));
-  if (parsed.success) return definition.create(parsed.data as never);
+  if (parsed.success) {
+    for (const value of Object.values(parsed.data as object)) {
+      if (value instanceof Secret) values.conceal(value.reveal());
+    }
+    return definition.create(parsed.data as never);
+  }
   const context = { document: place, value: uri, path: ["destination"], schema: definition.options };
   problems.push(...toProblems(parsed.error.issues, context));
   return undefined;
+}
+
+/** A value with its `{{ … }}` replaced; undefined when that failed, which is a problem then. */
+function resolved(
+  value: unknown,
+  values: ValueSource,
+  place: Pick<ConfigDocument, "locate">,
+  problems: Problem[],
+): unknown {
+  const findings = new Findings();
+  const found = resolveValue(value, values, ["destination"], findings);
+  for (const finding of findings.all) {
+    if (!("message" in finding)) continue;
+    const { message, hint, code } = finding;
+    problems.push({
+      ...problemAt(place, ["destination"], message, hint),
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+  if (findings.all.length > 0) return undefined;
+  return found instanceof Secret ? found.reveal() : found;
 }
 
 /** The default database stands beside the configuration. */

@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import { createBudgets } from "../http/budgets.js";
 import type { HttpRequest } from "../http/message.js";
+import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
 import type { Resource } from "../model/source.js";
@@ -42,7 +43,7 @@ export interface LoadOptions {
 export interface Pipeline {
   readonly name: string;
   readonly dataset: string;
-  readonly destination: { readonly type: string; readonly location: string };
+  readonly destination: Pick<Destination, "type" | "location" | "queryHint">;
   /** Names of the selected resources. */
   readonly resources: readonly string[];
   /** The file it came from, relative to the working directory. */
@@ -122,6 +123,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     config.destination,
     fallback,
     document,
+    env,
     problems,
   );
   if (problems.length > 0 || destination === undefined) throw redacted(configError(problems), redactor);
@@ -141,7 +143,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
   return {
     name,
     dataset: plan.dataset,
-    destination: { type: destination.type, location: destination.location },
+    destination,
     resources: resources.map((resource) => resource.name),
     ...(file === undefined ? {} : { file }),
     parts: { plan, redactor, requests },

@@ -14,7 +14,9 @@ export const pipelineOptions = z.strictObject({
   destination: z
     .unknown()
     .optional()
-    .describe("URI such as duckdb:calls.duckdb. Default: <pipeline>.duckdb beside the file."),
+    .describe(
+      "URI such as duckdb:calls.duckdb or postgres://user@host/database. Default: <pipeline>.duckdb beside the file.",
+    ),
   dataset: z
     .string()
     .min(1)

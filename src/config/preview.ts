@@ -57,6 +57,7 @@ export async function preview(
   const abort = new AbortController();
   const signal =
     options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
+  const maxIdentifier = pipeline.parts.plan.destination.maxIdentifierBytes;
   const normalizer = createNormalizer({
     resource: resource.name,
     table: resource.table,
@@ -64,6 +65,7 @@ export async function preview(
     known: [],
     loadId: "preview",
     now: systemRuntime.now(),
+    ...(maxIdentifier === undefined ? {} : { maxIdentifier }),
   });
   const onEvent = (event: Event): void => {
     if (event.type === "request" && event.attempt === 1)

@@ -4,13 +4,15 @@ import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
-import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
+import type { TableSchema } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { type Database, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
+import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
+import { forgetState, readPipelineState } from "./sql/state.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
 
@@ -134,6 +136,18 @@ function readUri(uri: string): unknown {
   return { path, ...settings, ...(threads === undefined ? {} : { threads: Number(threads) }) };
 }
 
+/**
+ * By default file and dataset have one name, and DuckDB then can't tell `name.table` of the one from the other: the
+ * database's name, which is the file's, has to stand before it.
+ */
+function queryHint(path: string, dataset: string, table: string): string {
+  const database = /([^/\\]*?)(\.[^./\\]*)?$/.exec(path)?.[1] ?? "";
+  const parts =
+    database.toLowerCase() === dataset.toLowerCase() ? [database, dataset, table] : [dataset, table];
+  const statement = `select * from ${parts.map(quotedName).join(".")} limit 5`;
+  return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
+}
+
 /** `createDuckdb` with what only tests change: how strings are written; by default the faster way that works. */
 export function createDuckdb(
   settings: z.output<typeof options>,
@@ -144,6 +158,7 @@ export function createDuckdb(
   return {
     type: "duckdb",
     location: settings.path,
+    queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
     async connect(dataset, signal) {
       signal.throwIfAborted();
       const database = await openDatabase(settings, key);
@@ -203,14 +218,7 @@ class DuckdbConnection implements Connection {
 
   async state(pipeline: string): Promise<PipelineState | undefined> {
     try {
-      if (!(await this.#hasSystemTables())) return undefined;
-      const states = await this.#session.rows(sql.readState(this.#target), [pipeline]);
-      const schemas = await this.#session.rows(sql.readSchemas(this.#target), [pipeline]);
-      if (states.length === 0 && schemas.length === 0) return undefined;
-      return {
-        ...sql.partState(states),
-        tables: schemas.flatMap((row) => JSON.parse(String(row[3])) as TableSchema[]),
-      };
+      return await readPipelineState(this.#session, this.#target, pipeline);
     } catch (error) {
       throw failed(`reading the state of pipeline ${pipeline} failed`, error);
     }
@@ -241,19 +249,10 @@ class DuckdbConnection implements Connection {
 
   async resetState(pipeline: string, resources: readonly string[] = []): Promise<void> {
     try {
-      await this.#database.alone(async () => {
-        if (!(await this.#hasSystemTables())) return;
-        const statement = sql.deleteState(this.#target, resources.length);
-        await this.#session.run(statement, [pipeline, ...resources]);
-      });
+      await this.#database.alone(() => forgetState(this.#session, this.#target, pipeline, resources));
     } catch (error) {
       throw failed(`forgetting the state of pipeline ${pipeline} failed`, error);
     }
-  }
-
-  async #hasSystemTables(): Promise<boolean> {
-    const names = Object.values(SYSTEM_TABLES);
-    return (await this.#session.describe(names)).length === names.length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

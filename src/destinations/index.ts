@@ -1,5 +1,6 @@
 // Written by scripts/generate.mjs from the files of this folder. Do not edit; `npm run build` renews it.
 import { duckdbDestination } from "./duckdb.js";
+import { postgresDestination } from "./postgres.js";
 
 /** Every destination, by file name. */
-export const destinations = [duckdbDestination] as const;
+export const destinations = [duckdbDestination, postgresDestination] as const;

@@ -17,6 +17,10 @@ export interface Destination {
   readonly type: string;
   /** Where it is, for people; without credentials. */
   readonly location: string;
+  /** The longest name of a table or column in bytes; the core makes names that fit. Absent: 255. */
+  readonly maxIdentifierBytes?: number;
+  /** A command line that shows some rows of a table, for people; without credentials. */
+  queryHint?(dataset: string, table: string): string;
   /** Opens it. `dataset` is the schema that holds the tables; it is created by the first commit, not before. */
   connect(dataset: string, signal: AbortSignal): Promise<Connection>;
 }
@@ -108,6 +112,8 @@ export interface Receipt {
   readonly replayed: boolean;
   /** Rows by table: what the commit did. */
   readonly tables: Readonly<Record<string, TableCounts>>;
+  /** What the commit did to values that the destination can't hold as they are: sentences with a count, by no value. */
+  readonly warnings?: readonly string[];
 }
 
 export interface TableCounts {

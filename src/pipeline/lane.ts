@@ -34,6 +34,8 @@ export interface LaneContext {
   readonly loadResources: readonly string[];
   readonly startedAt: number;
   readonly connection: Connection;
+  /** `Destination.maxIdentifierBytes`. */
+  readonly maxIdentifier: number | undefined;
   readonly state: PipelineState | undefined;
   readonly fullRefresh: boolean;
   readonly checkpoint: Checkpoint;
@@ -149,6 +151,7 @@ class Lane {
       settled: before?.settled === true,
       loadId: context.loadId,
       now: context.startedAt,
+      ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
   }
 
@@ -292,6 +295,9 @@ class Lane {
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
+    for (const message of receipt.warnings ?? []) {
+      emit({ type: "warning", resource, code: "destination/replaced", message });
+    }
     const rows = this.#normalizer.rows - this.#rowsAtCommit;
     emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
     this.rejected += rejects.length - discarded;

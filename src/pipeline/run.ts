@@ -59,6 +59,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       loadResources: load.resources,
       startedAt,
       connection,
+      maxIdentifier: plan.destination.maxIdentifierBytes,
       state,
       fullRefresh: options.fullRefresh,
       checkpoint: plan.checkpoint,

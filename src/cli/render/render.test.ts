@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ErrorReport, Event, Report } from "../../index.js";
+import { duckdb, type ErrorReport, type Event, type Report } from "../../index.js";
 import { SluiceError } from "../../model/error.js";
 import { renderError } from "./error.js";
 import { createLiveRenderer } from "./live.js";
@@ -225,7 +225,7 @@ const REPORT: Report = {
 describe("summary", () => {
   const pipeline = {
     dataset: "call_analytics",
-    destination: { type: "duckdb", location: "call_analytics.duckdb" },
+    destination: duckdb("call_analytics.duckdb"),
   };
 
   test("tables, resources, schema changes, and how to look at the rows", async () => {
@@ -248,7 +248,7 @@ Look at it:  duckdb call_analytics.duckdb "select * from call_analytics.call_ana
   });
 
   test("awkward names are quoted for SQL and for the shell", async () => {
-    const awkward = { dataset: "Call $ome", destination: { type: "duckdb", location: "my data/x.duckdb" } };
+    const awkward = { dataset: "Call $ome", destination: duckdb("my data/x.duckdb") };
     expect(await renderSummary(REPORT, awkward, { color: false })).toContain(
       String.raw`duckdb "my data/x.duckdb" "select * from \"Call \$ome\".calls limit 5"`,
     );

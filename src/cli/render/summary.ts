@@ -87,44 +87,10 @@ function closing(
   return query === undefined ? first : `${first}\n\nLook at it:  ${query}`;
 }
 
-/** Command lines that ask the destination for rows; for the others its location is enough. */
-const SHELLS: Readonly<Record<string, (location: string, sql: string) => string>> = {
-  duckdb: (location, sql) => `duckdb ${shellWord(location.replace(/^duckdb:(\/\/)?/, ""))} ${shellText(sql)}`,
-};
-
-/**
- * By default file and dataset have one name, and DuckDB then can't tell `name.table` of the one from the other: the
- * database's name, which is the file's, has to stand before it.
- */
-function qualified(
-  { dataset, destination }: Pick<Pipeline, "dataset" | "destination">,
-  table: string,
-): string {
-  const parts = [dataset, table];
-  const database = /([^/\\]*?)(\.[^./\\]*)?$/.exec(destination.location)?.[1] ?? "";
-  if (destination.type === "duckdb" && database.toLowerCase() === dataset.toLowerCase())
-    parts.unshift(database);
-  return parts.map(identifier).join(".");
-}
-
 function queryLine(report: Report, pipeline: Pick<Pipeline, "dataset" | "destination">): string | undefined {
   const names = Object.keys(report.tables).sort();
   const table = Object.keys(report.resources).find((name) => names.includes(name)) ?? names[0];
-  const shell = SHELLS[pipeline.destination.type];
-  if (table === undefined || shell === undefined) return undefined;
-  const sql = `select * from ${qualified(pipeline, table)} limit 5`;
-  return clean(shell(pipeline.destination.location, sql));
-}
-
-function identifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
-
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : shellText(text);
-}
-
-/** In double quotes for sh, with what is special there escaped. */
-function shellText(text: string): string {
-  return `"${text.replaceAll(/["$`\\]/g, String.raw`\$&`)}"`;
+  if (table === undefined) return undefined;
+  const line = pipeline.destination.queryHint?.(pipeline.dataset, table);
+  return line === undefined ? undefined : clean(line);
 }

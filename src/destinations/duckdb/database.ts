@@ -2,6 +2,7 @@ import { mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
+import { inTurn } from "../in-turn.js";
 
 /** The driver. Loaded when the first database is opened: importing it takes about 100 ms. */
 export interface Driver {
@@ -118,7 +119,7 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
       catalog,
       holders: new Map(),
       connect: () => instance.connect(),
-      alone: queue(),
+      alone: inTurn(),
       checkFile: () => checkFile(path, file),
       close: () => instance.closeSync(),
     };
@@ -151,16 +152,6 @@ async function configure(instance: DuckDBInstance, options: DatabaseOptions): Pr
   } finally {
     connection.closeSync();
   }
-}
-
-/** Runs tasks one after the other, in the order of the calls, whether or not the one before failed. */
-function queue(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (task) => {
-    const result = last.then(task, task);
-    last = result.catch(() => undefined);
-    return result;
-  };
 }
 
 async function identity(path: string): Promise<string> {

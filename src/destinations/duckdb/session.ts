@@ -2,7 +2,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { ColumnSchema, DataType, TableSchema } from "../../model/table.js";
 import type { Session } from "../sql/commit.js";
 import { type Dialect, quoteIdentifier } from "../sql/dialect.js";
-import type { Place } from "../sql/statements.js";
+import { createDataset, type Place } from "../sql/statements.js";
 
 /**
  * DuckDB's types and identifiers. JSON columns have DuckDB's JSON type, which is text with a name; timestamps are
@@ -29,11 +29,16 @@ const TYPE_NAMES: Readonly<Record<Exclude<DataType, "decimal">, string>> = {
 
 /** A connection as the commit uses it; `target` is the dataset that it describes. */
 export function sessionOn(connection: DuckDBConnection, target: Place): Session {
+  const run: Session["run"] = async (statement, values) => {
+    const result = await connection.run(statement, values === undefined ? undefined : [...values]);
+    return result.rowsChanged;
+  };
   return {
-    async run(statement, values) {
-      const result = await connection.run(statement, values === undefined ? undefined : [...values]);
-      return result.rowsChanged;
-    },
+    run,
+    // Commits of one file take turns: `Database.alone`.
+    begin: async () => void (await run("BEGIN")),
+    commit: async () => void (await run("COMMIT")),
+    createDataset: async () => void (await run(createDataset(target))),
     async rows(statement, values) {
       const reader = await connection.runAndReadAll(
         statement,

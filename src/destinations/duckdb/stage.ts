@@ -115,22 +115,12 @@ export class DuckdbStage implements Stage {
   }
 
   async #grow(staging: Staging, table: TableSchema): Promise<void> {
-    const old = new Map(staging.columns.map((column) => [column.name, column]));
-    const changes = table.columns.flatMap((column) => {
-      const before = old.get(column.name);
-      if (before === undefined) return [sql.addColumn(STAGING, staging.name, column)];
-      const same = duckdbDialect.typeName(before) === duckdbDialect.typeName(column);
-      return same ? [] : [sql.alterType(STAGING, staging.name, column)];
-    });
-    if (changes.length > 0) {
-      // An appender does not survive a change of its table.
-      closeAppender(staging);
-      for (const statement of changes) await this.#session.run(statement);
-      const named = new Map(table.columns.map((column) => [column.name, column]));
-      const kept = staging.columns.map((column) => named.get(column.name) ?? column);
-      const added = table.columns.filter((column) => !old.has(column.name));
-      staging.columns = [...kept, ...added];
-    }
+    const { statements, columns } = sql.growStaging(STAGING, staging, table);
+    if (statements.length === 0) return;
+    // An appender does not survive a change of its table.
+    closeAppender(staging);
+    for (const statement of statements) await this.#session.run(statement);
+    staging.columns = columns;
   }
 
   async #append(staging: Staging, batch: Batch): Promise<void> {

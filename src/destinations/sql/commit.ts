@@ -3,11 +3,21 @@ import { SluiceError } from "../../model/error.js";
 import type { Json } from "../../model/json.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
 import type { TypedColumn } from "./dialect.js";
+import { hasSystemTables } from "./state.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
 
 /** One database connection, as far as a commit needs it. */
 export interface Session {
+  /** Opens a transaction that no other writer of the dataset can overlap. */
+  begin(): Promise<void>;
+  /**
+   * Commits it. `packageId` is what it brings: a database whose connection may break finds out by it what became of a
+   * commit that was sent and never answered.
+   */
+  commit(packageId?: string): Promise<void>;
+  /** Creates the dataset if it is not there. */
+  createDataset(): Promise<void>;
   /** Runs one statement and tells how many rows it changed. */
   run(statement: string, values?: readonly SqlValue[]): Promise<number>;
   /** Runs one query. */
@@ -48,10 +58,11 @@ const REJECTS_PER_INSERT = 100;
 export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
   // Outside the transaction: the staging tables are private, and keeping the last of repeated rows can be repeated.
   await keepLast(session, commit);
-  await session.run("BEGIN");
+  await session.begin();
   try {
     const receipt = await inTransaction(session, commit);
-    await session.run(receipt.replayed ? "ROLLBACK" : "COMMIT");
+    if (receipt.replayed) await session.run("ROLLBACK");
+    else await session.commit(commit.pkg.id);
     return receipt;
   } catch (error) {
     // A failed COMMIT has rolled back already, and a broken connection can't; the first error is the one to tell.
@@ -62,8 +73,7 @@ export async function commitPackage(session: Session, commit: Commit): Promise<R
 
 async function inTransaction(session: Session, commit: Commit): Promise<Receipt> {
   const { pkg, target } = commit;
-  await session.run(sql.createDataset(target));
-  for (const statement of sql.createSystemTables(target)) await session.run(statement);
+  await createSystem(session, target);
   if ((await session.rows(sql.findPackage(target), [pkg.id])).length > 0) return replayed(pkg);
   // Schema changes come before rows: DuckDB refuses to alter a table whose rows the transaction has deleted.
   for (const change of pkg.changes) await applyChange(session, target, change);
@@ -73,6 +83,12 @@ async function inTransaction(session: Session, commit: Commit): Promise<Receipt>
   await writeSchemaVersion(session, commit);
   await writeLoad(session, commit, counts);
   return { replayed: false, tables: withRejects(counts, pkg) };
+}
+
+async function createSystem(session: Session, target: Place): Promise<void> {
+  if (await hasSystemTables(session)) return;
+  await session.createDataset();
+  for (const statement of sql.createSystemTables(target)) await session.run(statement);
 }
 
 function replayed(pkg: PackageHeader): Receipt {
@@ -239,12 +255,11 @@ export async function commitNote(
   target: Place,
   note: { readonly pipeline: string; readonly key: string; readonly value: Json; readonly at: number },
 ): Promise<void> {
-  await session.run("BEGIN");
+  await session.begin();
   try {
-    await session.run(sql.createDataset(target));
-    for (const statement of sql.createSystemTables(target)) await session.run(statement);
+    await createSystem(session, target);
     await upsertState(session, target, note.pipeline, sql.noteName(note.key), note.value, note.at);
-    await session.run("COMMIT");
+    await session.commit();
   } catch (error) {
     await session.run("ROLLBACK").catch(() => 0);
     throw error;

@@ -54,6 +54,29 @@ export function dropTable(place: Place, table: string): string {
   return `DROP TABLE IF EXISTS ${tableName(place, table)}`;
 }
 
+/**
+ * What a staging table lacks for the rows of a newer schema of its table, and its columns after that. Schemas only grow,
+ * so what it has stays in its place.
+ */
+export function growStaging(
+  staging: Place,
+  staged: { readonly name: string; readonly columns: readonly ColumnSchema[] },
+  table: Pick<TableSchema, "columns">,
+): { readonly statements: readonly string[]; readonly columns: readonly ColumnSchema[] } {
+  const { dialect } = staging;
+  const old = new Map(staged.columns.map((column) => [column.name, column]));
+  const named = new Map(table.columns.map((column) => [column.name, column]));
+  const statements = table.columns.flatMap((column) => {
+    const before = old.get(column.name);
+    if (before === undefined) return [addColumn(staging, staged.name, column)];
+    const same = dialect.typeName(before) === dialect.typeName(column);
+    return same ? [] : [alterType(staging, staged.name, column)];
+  });
+  const kept = staged.columns.map((column) => named.get(column.name) ?? column);
+  const added = table.columns.filter((column) => !old.has(column.name));
+  return { statements, columns: [...kept, ...added] };
+}
+
 export function addColumn(place: Place, table: string, column: ColumnSchema): string {
   return `ALTER TABLE ${tableName(place, table)} ADD COLUMN ${definition(place.dialect, column)}`;
 }
@@ -97,10 +120,11 @@ export function keepLastStaged(staging: Place, staged: string, primaryKey: reado
   const table = tableName(staging, staged);
   const keys = list(dialect, primaryKey);
   const id = dialect.quote(ID);
+  const inOrder = (expression: string) => dialect.bytewise?.(expression) ?? expression;
   return (
     `DELETE FROM ${table} AS s USING (` +
-    `SELECT ${keys}, max(${id}) AS ${id} FROM ${table} GROUP BY ${keys} HAVING count(*) > 1` +
-    `) AS d WHERE ${equal(dialect, "s", "d", primaryKey)} AND s.${id} < d.${id}`
+    `SELECT ${keys}, max(${inOrder(id)}) AS ${id} FROM ${table} GROUP BY ${keys} HAVING count(*) > 1` +
+    `) AS d WHERE ${equal(dialect, "s", "d", primaryKey)} AND ${inOrder(`s.${id}`)} < d.${id}`
   );
 }
 
@@ -108,8 +132,8 @@ export function keepLastStaged(staging: Place, staged: string, primaryKey: reado
 export function dropStagedOrphans(staging: Place, child: string, root: string): string {
   const { dialect } = staging;
   return (
-    `DELETE FROM ${tableName(staging, child)} WHERE ${dialect.quote(ROOT_ID)} NOT IN ` +
-    `(SELECT ${dialect.quote(ID)} FROM ${tableName(staging, root)})`
+    `DELETE FROM ${tableName(staging, child)} AS c WHERE NOT EXISTS ` +
+    `(SELECT 1 FROM ${tableName(staging, root)} AS r WHERE r.${dialect.quote(ID)} = c.${dialect.quote(ROOT_ID)})`
   );
 }
 
