@@ -77,7 +77,7 @@ function planBatches(
 
 function attemptBind(parts: RequestParts, record: JsonObject): RequestParts | undefined {
   try {
-    return compileParts(parts)({ record, incremental: {} });
+    return compileParts(parts)({ record });
   } catch (error) {
     if (error instanceof SluiceError) return undefined;
     throw error;
