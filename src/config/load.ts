@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import type { HttpRequest } from "../http/message.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
-import type { Resource } from "../model/source.js";
+import type { Resource, Runtime } from "../model/source.js";
 import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
@@ -18,6 +18,7 @@ import { readConfigFile } from "./read.js";
 import { createLookup, type Lookups } from "./secrets.js";
 import { applySettings, parseSetting, settingVariables } from "./set.js";
 import { isResource, planSource, settingInSource, splitConfig, withoutWrappers } from "./sources.js";
+import { openTape, type TapeInUse } from "./tape.js";
 import { VERSION } from "./version.js";
 
 export interface LoadOptions {
@@ -35,6 +36,13 @@ export interface LoadOptions {
   readonly destination?: string;
   /** Instead of the configured dataset. */
   readonly dataset?: string;
+  /** A folder that keeps every exchange with the API, without credentials; a recording in it is replaced. */
+  readonly record?: string;
+  /**
+   * A folder that `record` has made: its exchanges answer instead of the network, and secrets that are missing are made
+   * up. A resource of one's own is not recorded: it still reads what it reads.
+   */
+  readonly replay?: string;
 }
 
 /** A configuration that was read, checked as a whole, and is ready to run. */
@@ -55,6 +63,8 @@ export interface PipelineParts {
   readonly redactor: Redactor;
   /** The first request of each REST resource, without credentials. */
   readonly requests: Readonly<Record<string, HttpRequest>>;
+  /** Clock and chance where a recording sets them. */
+  readonly runtime?: Runtime;
 }
 
 /**
@@ -93,10 +103,12 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
   const config: PipelineOptions = parsed.success ? parsed.data : {};
   const name = options.pipeline ?? config.pipeline ?? nameOf(file);
   const redactor = new Redactor();
+  const tape = openTape(options, cwd, redactor);
   const env = planEnvironment({
     lookup: createLookup({ env: options.env ?? process.env, cwd, pipeline: name }),
     variables: { ...config.variables, ...settingVariables(settings) },
     redactor,
+    tape,
   });
 
   const requests: Record<string, HttpRequest> = {};
@@ -142,7 +154,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     destination: { type: destination.type, location: destination.location },
     resources: resources.map((resource) => resource.name),
     ...(file === undefined ? {} : { file }),
-    parts: { plan, redactor, requests },
+    parts: { plan, redactor, requests, ...(tape?.runtime === undefined ? {} : { runtime: tape.runtime }) },
   };
 }
 
@@ -155,12 +167,17 @@ function planEnvironment(given: {
   lookup: Lookups;
   variables: PlanEnvironment["variables"];
   redactor: Redactor;
+  tape: TapeInUse | undefined;
 }): PlanEnvironment {
-  const { lookup, variables, redactor } = given;
+  const { lookup, variables, redactor, tape } = given;
   return {
     variables,
     variable: (name) => lookup.variable(name),
-    secret: (name) => lookup.secret(name),
+    secret: (name) => {
+      const found = lookup.secret(name);
+      return tape === undefined ? found : tape.secretOf(name, found);
+    },
+    ...(tape === undefined ? {} : { tape: tape.tape, now: () => tape.startedAt }),
     conceal: (value) => redactor.add(value),
     redactor,
     userAgent: `sluice/${VERSION}`,

@@ -24,6 +24,7 @@ import {
 } from "./message.js";
 import { originRule, trustIn } from "./origin.js";
 import { DEFAULT_RETRY, type RetryPolicy, retryWait } from "./retry.js";
+import type { Tape } from "./tape.js";
 import { fingerprint, originOf, resolveLink, withoutUserinfo } from "./url.js";
 
 export interface ClientOptions {
@@ -52,6 +53,10 @@ export interface ClientOptions {
   readonly timeouts?: Timeouts;
   /** The most that one response may have after decompression. Default: 256 MiB. */
   readonly maxBodyBytes?: number;
+  /** Records what is sent, or answers instead of the network. Default: neither. */
+  readonly tape?: Tape | undefined;
+  /** Its requests ask for credentials: a tape keeps none of their values. Default false. */
+  readonly confidential?: boolean;
   /** The `user-agent` header, e.g. "sluice/1.0.0". */
   readonly userAgent: string;
   readonly runtime: Runtime;
@@ -204,7 +209,8 @@ async function sendOne(
   from: string | undefined,
   attempt: number,
 ): Promise<Fetched> {
-  const { resource, authorize, emit, pool, rule, userAgent } = job.context;
+  const { resource, authorize, confidential = false, emit, pool, rule, tape, userAgent } = job.context;
+  const { signal } = job;
   const trust = trustIn(rule, request.url, from);
   if (trust === "foreign" || trust === "downgrade") throw untrusted(job, trust, request.url, from);
   // A stop that came during a wait or a body must not cost another request.
@@ -212,7 +218,8 @@ async function sendOne(
   const ready =
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
   emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
-  const response = await fetchOnce(pool, ready, { "user-agent": userAgent }, job.signal);
+  const live = () => fetchOnce(pool, ready, { "user-agent": userAgent }, signal);
+  const response = await (tape?.({ resource, request, confidential, signal }, live) ?? live());
   if (response.status !== 401 || trust !== "own" || !(await renewed(job, ready, response))) return response;
   response.discard();
   const reason = "401 Unauthorized, and there are newer credentials";

@@ -191,6 +191,24 @@ export const ERROR_CODES = {
     explain:
       "One run at a time writes a pipeline, and one process at a time opens a DuckDB file. Wait for the other run, or close the program that has the file open.",
   },
+  "replay/missing": {
+    kind: "source",
+    title: "The recording does not have this request",
+    explain:
+      "A replay opens no connection: every request must have been made when the recording was. Record again with `sluice run --record` after a change that changes requests, and give the same --set.",
+  },
+  "replay/folder": {
+    kind: "config",
+    title: "The folder can't be used for a recording",
+    explain:
+      "`--record` takes a folder that is new, empty or holds a recording, which is replaced; `--replay` one that `--record` has made.",
+  },
+  "test/failed": {
+    kind: "data",
+    title: "An expectation of a test was not met",
+    explain:
+      "`sluice test` replays recordings and compares what they load with `tests:` of the configuration.",
+  },
   "run/interrupted": {
     kind: "interrupted",
     title: "The run was stopped",

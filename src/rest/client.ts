@@ -156,6 +156,7 @@ export async function* readPages(
     resource,
     retry: client.retry,
     pool,
+    tape: env.tape,
     userAgent: env.userAgent,
     runtime: io.runtime,
     emit: io.emit,
@@ -198,6 +199,7 @@ function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">):
       baseUrl: request.url,
       maxBodyBytes: MAX_TOKEN_BYTES,
       refusals: [400, 401, 403],
+      confidential: true,
     }).send(request, signal);
 }
 

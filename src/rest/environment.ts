@@ -1,9 +1,12 @@
+import type { Tape } from "../http/tape.js";
 import type { Redactor } from "../model/secret.js";
 import type { ValueSource } from "./values.js";
 
 /** What the plan needs from outside the configuration. */
 export interface PlanEnvironment extends ValueSource {
   readonly redactor: Redactor;
+  /** Records the exchanges of every client, or answers instead of the network. */
+  readonly tape?: Tape;
   /** `sluice/1.2.3`. */
   readonly userAgent: string;
 }
