@@ -7,6 +7,7 @@ import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
 import { restApiOptions } from "../rest/options.js";
+import type { PlannedResource } from "../rest/plan.js";
 import { tableName } from "../schema/naming.js";
 import type { PipelineConfig } from "./define.js";
 import { chooseDestination, defaultFile } from "./destination.js";
@@ -63,6 +64,8 @@ export interface PipelineParts {
   readonly redactor: Redactor;
   /** The first request of each REST resource, without credentials. */
   readonly requests: Readonly<Record<string, HttpRequest>>;
+  /** The REST resources, those that are read only as parents included. */
+  readonly planned: Readonly<Record<string, PlannedResource>>;
   /** Clock and chance where a recording sets them. */
   readonly runtime?: Runtime;
 }
@@ -111,7 +114,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     tape,
   });
 
-  const requests: Record<string, HttpRequest> = {};
+  const restResources: Record<string, PlannedResource> = {};
   const resources: Resource[] = [];
   for (const { source, path } of sources) {
     if (isResource(source)) {
@@ -120,9 +123,9 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     }
     const planned = planSource(source, path, document, env);
     problems.push(...planned.problems);
-    for (const { resource, selected, request } of planned.resources) {
-      requests[resource.name] = request;
-      if (selected) resources.push(resource);
+    for (const entry of planned.resources) {
+      restResources[entry.resource.name] = entry;
+      if (entry.selected) resources.push(entry.resource);
     }
   }
   problems.push(...sharedTables(resources, document));
@@ -154,7 +157,15 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     destination: { type: destination.type, location: destination.location },
     resources: resources.map((resource) => resource.name),
     ...(file === undefined ? {} : { file }),
-    parts: { plan, redactor, requests, ...(tape?.runtime === undefined ? {} : { runtime: tape.runtime }) },
+    parts: {
+      plan,
+      redactor,
+      requests: Object.fromEntries(
+        Object.entries(restResources).map(([name, { request }]) => [name, request]),
+      ),
+      planned: restResources,
+      ...(tape?.runtime === undefined ? {} : { runtime: tape.runtime }),
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
 import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
 import { defineDestination } from "./destination.js";
-import { type Database, failed, MEMORY, openDatabase } from "./duckdb/database.js";
+import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
@@ -97,8 +97,9 @@ export async function queryDuckdb(
   path: string,
   statement: string,
   values: readonly SqlValue[] = [],
+  key = path,
 ): Promise<Record<string, unknown>[]> {
-  const database = await openDatabase(options.parse({ path }), path);
+  const database = await openDatabase(options.parse({ path }), key);
   try {
     const connection = await database.connect();
     try {
@@ -120,6 +121,22 @@ export async function queryDuckdb(
   }
 }
 
+/** A database in memory whose tables can be looked at while a connection to it is open. */
+export interface MemoryDatabase {
+  readonly destination: Destination;
+  /** As `queryDuckdb`. */
+  query(statement: string): Promise<Record<string, unknown>[]>;
+}
+
+/** A DuckDB database in memory, for loads whose rows are looked at and then forgotten. */
+export function duckdbInMemory(): MemoryDatabase {
+  const key = `${MEMORY}${Math.random()}`;
+  return {
+    destination: createDuckdb(options.parse({ path: MEMORY }), { key }),
+    query: (statement) => queryDuckdb(MEMORY, statement, [], key),
+  };
+}
+
 /** `duckdb:PATH?option=value`. `duckdb:///x` is the absolute path /x, as in any URI. */
 function readUri(uri: string): unknown {
   const [, rest = ""] = /^duckdb:(.*)$/su.exec(uri) ?? [];
@@ -137,13 +154,14 @@ function readUri(uri: string): unknown {
 /** `createDuckdb` with what only tests change: how strings are written; by default the faster way that works. */
 export function createDuckdb(
   settings: z.output<typeof options>,
-  internals: { readonly strings?: StringMode } = {},
+  internals: { readonly strings?: StringMode; readonly key?: string } = {},
 ): Destination {
   // In memory, each destination is a database of its own.
-  const key = `${MEMORY}${Math.random()}`;
+  const key = internals.key ?? `${MEMORY}${Math.random()}`;
   return {
     type: "duckdb",
     location: settings.path,
+    exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();
       const database = await openDatabase(settings, key);

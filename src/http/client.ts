@@ -24,6 +24,7 @@ import {
 } from "./message.js";
 import { originRule, trustIn } from "./origin.js";
 import { DEFAULT_RETRY, type RetryPolicy, retryWait } from "./retry.js";
+import { maskedRequest } from "./sent.js";
 import type { Tape } from "./tape.js";
 import { fingerprint, originOf, resolveLink, withoutUserinfo } from "./url.js";
 
@@ -129,6 +130,7 @@ interface Answer {
 function exchangeOf(job: Job, first: Answer): Exchange {
   return {
     head: first.head,
+    sent: () => job.progress.sent?.() ?? job.request,
     read: (decode) => interruptible(job, () => readFrom(job, first, decode)),
     discard: () => first.response.discard(),
   };
@@ -218,6 +220,7 @@ async function sendOne(
   const ready =
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
   emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
+  job.progress.sent = () => maskedRequest(request, ready);
   const live = () => fetchOnce(pool, ready, { "user-agent": userAgent }, signal);
   const response = await (tape?.({ resource, request, confidential, signal }, live) ?? live());
   if (response.status !== 401 || trust !== "own" || !(await renewed(job, ready, response))) return response;

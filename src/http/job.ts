@@ -21,7 +21,7 @@ export interface Job {
   readonly request: HttpRequest;
   readonly signal: AbortSignal;
   /** Whether newer credentials were asked for after a 401, and whether there were any. */
-  readonly progress: { asked: boolean; renewed: boolean };
+  readonly progress: { asked: boolean; renewed: boolean; sent?: () => HttpRequest };
 }
 
 /** Where an error of this job happened. */

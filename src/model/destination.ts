@@ -17,6 +17,11 @@ export interface Destination {
   readonly type: string;
   /** Where it is, for people; without credentials. */
   readonly location: string;
+  /**
+   * Whether it is there: false where connecting would create it. Absent where connecting creates nothing that stays.
+   * Throws `destination/unreachable` if it is not there and can't be created.
+   */
+  exists?(): Promise<boolean>;
   /** Opens it. `dataset` is the schema that holds the tables; it is created by the first commit, not before. */
   connect(dataset: string, signal: AbortSignal): Promise<Connection>;
 }

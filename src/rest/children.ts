@@ -96,6 +96,7 @@ export async function* readChildren(
   const abort = new AbortController();
   const inner = { ...io, signal: AbortSignal.any([io.signal, abort.signal]) };
   const queue: Started[] = [];
+  const atOnce = io.trace === undefined ? AT_ONCE : 1;
   let failure: SluiceError | undefined;
   let current: Started | undefined;
   try {
@@ -105,14 +106,14 @@ export async function* readChildren(
       const visits = visitsFrom(spec, parents.records, pageNumber, start, io);
       start = undefined;
       const fill = (): void => {
-        while (queue.length < AT_ONCE - (current === undefined ? 0 : 1) && failure === undefined) {
+        while (queue.length < atOnce - (current === undefined ? 0 : 1) && failure === undefined) {
           const { value: visit } = visits.next();
           if (visit === undefined) break;
           if ("failure" in visit) failure = visit.failure;
           else queue.push(startVisit(spec, visit, inner));
         }
       };
-      for (fill(); (current = queue.shift()) !== undefined; current = undefined) {
+      for (fill(); (current = queue.shift()) !== undefined; fill()) {
         current.hasTurn = true;
         fill();
         for (let step = await current.first; step.done !== true; step = await current.pages.next()) {
@@ -131,6 +132,7 @@ export async function* readChildren(
           };
           if (isLast) return;
         }
+        current = undefined;
       }
       if (failure !== undefined) throw failure;
       here = parents.resume;

@@ -28,6 +28,8 @@ export interface Endpoint {
   bind(record: Json): HttpRequest;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
+  /** Its paginator's type and who says that it is this one. */
+  readonly paginator: string;
   /** What gives a stored position its meaning. */
   readonly described: Readonly<Record<string, unknown>>;
 }
@@ -71,10 +73,12 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.
   attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings);
+  const paginatorName = `${paginator.type}, ${chosenBy(endpoint.paginator, one, context.clientOptions.paginator)}`;
   const spec: WalkSpec = {
     resource: options.name,
     request,
     paginator: paginator.paginator,
+    paginatorName,
     maxPages: endpoint.max_pages ?? undefined,
     decode: format.decode,
     select,
@@ -85,6 +89,7 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
   return {
     request,
+    paginator: paginatorName,
     bind: (record) => requestOf(bind(record)),
     read: (walk, from, io) =>
       readPages(handled, { ...spec, ...walk }, { authorizer: asked.authorizer, judge }, env, from, io),
@@ -153,7 +158,7 @@ function planPaginator(
   env: PlanEnvironment,
   path: Finding["path"],
   findings: Findings,
-): { paginator: Paginator; described: unknown } | undefined {
+): { paginator: Paginator; type: string; described: unknown } | undefined {
   const chosen = chooseComponent("paginator", paginators, configured ?? "auto", undefined, path, findings);
   if (chosen === undefined) return undefined;
   const context = {
@@ -163,5 +168,13 @@ function planPaginator(
   };
   const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
   if (paginator === undefined) return undefined;
-  return { paginator, described: { type: chosen.definition.type, options: chosen.options } };
+  const { type } = chosen.definition;
+  return { paginator, type, described: { type, options: chosen.options } };
+}
+
+/** Who says that it is this paginator. */
+function chosenBy(endpoint: unknown, one: boolean, client: unknown): string {
+  if (endpoint !== undefined && endpoint !== null) return "as endpoint.paginator says";
+  if (one) return "as the path names one record";
+  return client === undefined || client === null ? "as none is configured" : "as client.paginator says";
 }

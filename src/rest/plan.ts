@@ -18,6 +18,10 @@ export interface PlannedResource {
   readonly selected: boolean;
   /** The first request, without credentials. */
   readonly request: HttpRequest;
+  /** The resource whose records its requests are made from. */
+  readonly parent?: string;
+  /** The paginator's type and who says that it is this one. */
+  readonly paginator: string;
 }
 
 /**
@@ -99,7 +103,14 @@ function planResource(
     read: reader({}),
   };
   const readOnDemand = reader({ mayRunAhead: never });
-  return { resource, selected: options.selected ?? true, request: endpoint.request, readOnDemand };
+  return {
+    resource,
+    selected: options.selected ?? true,
+    request: endpoint.request,
+    ...(parent === undefined ? {} : { parent: parent.resource.name }),
+    paginator: endpoint.paginator,
+    readOnDemand,
+  };
 }
 
 const never = () => false;

@@ -3,7 +3,14 @@ import { SluiceError } from "../model/error.js";
 import { isObject, type Json } from "../model/json.js";
 
 /** Finds the records in a decoded body. `firstPage`: a place that does not exist is an error there, and empty later. */
-export type Select = (body: Json | undefined, firstPage: boolean) => readonly Json[];
+export type Select = ((body: Json | undefined, firstPage: boolean) => readonly Json[]) & {
+  /** Where the records were last found, and why there; for people. */
+  readonly why?: () => string;
+};
+
+function explained(select: Select, why: () => string): Select {
+  return Object.assign((body: Json | undefined, firstPage: boolean) => select(body, firstPage), { why });
+}
 
 /** Names that APIs give to the list of records; dlt 1.26 has the same ones. */
 const RECORD_KEYS = new Set([
@@ -28,7 +35,7 @@ const RECORD_KEYS = new Set([
  */
 export function selectByPath(selector: string, resource: string): Select {
   const path: JsonPath = parsePath(selector);
-  return (body, firstPage) => {
+  const select: Select = (body, firstPage) => {
     if (body === undefined) return [];
     const matches = path.find(body);
     if (matches.length === 0 && firstPage) {
@@ -45,13 +52,17 @@ export function selectByPath(selector: string, resource: string): Select {
     }
     return matches.flatMap((match) => (Array.isArray(match) ? match : match === null ? [] : [match]));
   };
+  return explained(select, () => `at ${selector}, which data_selector says`);
 }
 
 /** The whole body is the record, or the list of records. */
-export const selectWhole: Select = (body) => {
-  if (body === undefined || body === null) return [];
-  return Array.isArray(body) ? body : [body];
-};
+export const selectWhole: Select = explained(
+  (body) => {
+    if (body === undefined || body === null) return [];
+    return Array.isArray(body) ? body : [body];
+  },
+  () => "the whole body, as the path names one record",
+);
 
 /**
  * Detects the list of records on the first page that has one, and stays with its place. A body that is a list is the
@@ -62,8 +73,12 @@ export const selectWhole: Select = (body) => {
  */
 export function selectByDetection(resource: string): Select {
   let place: readonly string[] | undefined;
-  return (body) => {
-    if (!isObject(body)) return selectWhole(body, true);
+  let why = "nowhere: the body is empty";
+  const select: Select = (body) => {
+    if (!isObject(body)) {
+      if (body !== undefined) why = "the whole body, as it is a list";
+      return selectWhole(body, true);
+    }
     if (place === undefined) {
       const lists = candidates(body, [], 3);
       const named = lists.filter((path) => RECORD_KEYS.has(path.at(-1) ?? ""));
@@ -76,12 +91,18 @@ export function selectByDetection(resource: string): Select {
         );
       }
       place = choice[0];
-      if (place === undefined) return Object.keys(body).length === 0 ? [] : [body];
+      if (place === undefined) {
+        if (Object.keys(body).length === 0) return [];
+        why = "the whole body, as it is an object that holds no list of objects";
+        return [body];
+      }
+      why = `at ${place.join(".")}, ${named.length > 0 ? "a usual name for the list of records" : "the only list of objects"}`;
     }
     let value: Json | undefined = body;
     for (const key of place) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
     return value === undefined ? [] : selectWhole(value, false);
   };
+  return explained(select, () => why);
 }
 
 function candidates(body: Json, path: readonly string[], depth: number): (readonly string[])[] {

@@ -15,6 +15,7 @@ import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { Next, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
+import { traceOf } from "./trace.js";
 
 /** One endpoint, ready to be walked. Nothing in it changes during a walk. */
 export interface WalkSpec {
@@ -22,6 +23,8 @@ export interface WalkSpec {
   /** Without the paginator's own parameters and without credentials. */
   readonly request: HttpRequest;
   readonly paginator: Paginator;
+  /** The paginator's type and who says that it is this one; for people. */
+  readonly paginatorName?: string;
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
   readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
@@ -69,7 +72,7 @@ export async function* walk(
 ): AsyncGenerator<Page, void, undefined> {
   const select = spec.select();
   const sent = new Set<string>();
-  const mayRunAhead = spec.mayRunAhead ?? (() => true);
+  const mayRunAhead = io.trace === undefined ? (spec.mayRunAhead ?? (() => true)) : () => false;
   const start = (place: Place): Flight => {
     sent.add(fingerprint(place.request));
     const abort = new AbortController();
@@ -116,6 +119,16 @@ export async function* walk(
       const loops = "request" in next && ahead === undefined && sent.has(fingerprint(next.request));
       if ("request" in next && !loops && mayRunAhead()) ahead ??= start({ ...next, pages });
 
+      io.trace?.(
+        traceOf({
+          resource: spec.resource,
+          request: exchange.sent?.() ?? at.request,
+          head,
+          select,
+          paginator: spec.paginatorName ?? "",
+          next,
+        }),
+      );
       yield {
         records: { kind: "objects", values: repeats ? [] : records },
         bytes,

@@ -28,12 +28,20 @@ export function addPipelineOptions(command: Command): Command {
 
 /** For commands that read an API. */
 export function addTapeOptions(command: Command): Command {
-  return command
-    .option("--record <folder>", "keep every exchange with the API in this folder, without credentials")
-    .option(
-      "--replay <folder>",
-      "read from such a folder instead of the API; needs neither network nor secrets",
-    );
+  return addReplayOption(
+    command.option(
+      "--record <folder>",
+      "keep every exchange with the API in this folder, without credentials",
+    ),
+  );
+}
+
+/** For commands that read a little of an API. */
+export function addReplayOption(command: Command): Command {
+  return command.option(
+    "--replay <folder>",
+    "read from a recorded folder instead of the API; needs neither network nor secrets",
+  );
 }
 
 export function loadOptions(session: Session, config: string | undefined, flags: PipelineFlags): LoadOptions {

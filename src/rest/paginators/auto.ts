@@ -20,6 +20,7 @@ import {
   signOfEnd,
   signOfMore,
 } from "./detection.js";
+import { evidenceOf } from "./evidence.js";
 import { headerCursorPaginator } from "./header-cursor.js";
 import { headerLinkPaginator } from "./header-link.js";
 import { jsonLinkPaginator } from "./json-link.js";
@@ -168,7 +169,8 @@ function goOn(page: PageView, detected: Detected, context: PaginatorContext): Ne
   checkEcho(page, detected);
   if (isProbing(detected)) return probe(page, detected, context);
   const next = paginatorOf(detected, context).next(page);
-  return "request" in next ? { ...next, memo: detected as unknown as JsonObject } : next;
+  if (!("request" in next)) return next;
+  return { ...next, memo: detected as unknown as JsonObject, why: evidenceOf(detected) };
 }
 
 type Probing = Required<Pick<Detected, "probe">>;
@@ -187,7 +189,7 @@ function probe(page: PageView, detected: Detected & Probing, context: PaginatorC
     const next = paginatorOf(known, context).next(page);
     if (!("request" in next)) return next;
     const request = paramPlace(probing.param).set(page.request, 1);
-    return { request, memo: detected as unknown as JsonObject };
+    return { request, memo: detected as unknown as JsonObject, why: evidenceOf(detected) };
   }
   if (recordsHash(page) !== probing.first) {
     return goOn(page, { ...known, options: { ...known.options, base_page: 0 } }, context);
