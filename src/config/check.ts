@@ -2,10 +2,13 @@ import { asSluiceError, type ErrorReport } from "../model/error.js";
 import type { Completeness, Resource } from "../model/source.js";
 import type { Pipeline } from "./load.js";
 import { firstPage } from "./preview.js";
+import { selectResources } from "./selection.js";
 
 export interface CheckOptions {
   /** Also reach the API (first page of each resource) and the destination. Default false: no network. */
   readonly connect?: boolean;
+  /** Names of the resources to try; default all. */
+  readonly select?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -38,12 +41,14 @@ export interface CheckedResource {
  * Tells whether a pipeline that loaded without a problem would also run: with `connect` it reads one page of each
  * resource, of a child that of its parent's first record, and takes the lease of the destination for a moment. Loads
  * nothing, and creates nothing where the destination is not there yet.
+ *
+ * @throws SluiceError config/usage for a selected name that no resource has.
  */
 export async function check(pipeline: Pipeline, options: CheckOptions = {}): Promise<CheckResult> {
   const { plan, planned, redactor } = pipeline.parts;
   const { connect = false, signal } = options;
   const resources: CheckedResource[] = [];
-  for (const resource of plan.resources) {
+  for (const resource of selectResources(plan.resources, options.select)) {
     const request = planned[resource.name]?.request;
     resources.push({
       name: resource.name,

@@ -53,4 +53,3 @@ export type TestOptions = z.output<typeof testOptions>;
 /** A test as it is written. */
 export type TestConfig = z.input<typeof testOptions>;
 export type TableExpectation = z.output<typeof tableExpectation>;
-export type ResourceExpectation = z.output<typeof resourceExpectation>;

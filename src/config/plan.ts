@@ -65,7 +65,7 @@ export async function plan(pipeline: Pipeline): Promise<PlanResult> {
         ...(entry === undefined
           ? {}
           : {
-              request: { method: entry.request.method, url: entry.request.url },
+              request: { method: entry.first.method, url: entry.first.url },
               paginator: entry.paginator,
             }),
         ...(known === undefined ? {} : { state: shownState(known) }),

@@ -4,6 +4,7 @@ import { duckdbInMemory } from "../destinations/duckdb.js";
 import { SluiceError } from "../model/error.js";
 import type { Report } from "../model/report.js";
 import type { TableSchema } from "../model/table.js";
+import { scalarText } from "../rest/values.js";
 import type { TableExpectation, TestOptions } from "./expectations.js";
 import { findConfig } from "./find.js";
 import { type LoadOptions, loadPipeline, type Pipeline } from "./load.js";
@@ -87,7 +88,8 @@ async function runTest(
     destination: "duckdb::memory:",
     replay: join(dirname(resolve(given.cwd, given.config)), test.replay),
   });
-  const { destination, query } = duckdbInMemory();
+  const database = duckdbInMemory();
+  const { destination } = database;
   const { plan } = pipeline.parts;
   // Held open, for the database is gone with its last connection.
   await using connection = await destination.connect(plan.dataset, signal);
@@ -105,7 +107,9 @@ async function runTest(
   for (const [name, expected] of tables) {
     const schema = schemas.find((schema) => schema.name === name.toLowerCase());
     const rows =
-      schema === undefined ? [] : await query(`SELECT * FROM ${quoted(plan.dataset)}.${quoted(name)}`);
+      schema === undefined
+        ? []
+        : await database.query(`SELECT * FROM ${quoted(plan.dataset)}.${quoted(name)}`);
     verdicts.push(...tableVerdicts(name, expected, schema, rows));
   }
   return { name: test.name, passed: verdicts.every(({ passed }) => passed), verdicts, report };
@@ -186,14 +190,21 @@ function containsVerdict(
 /** Whether a value of a configuration is that of a database: numbers by value, instants as such, JSON by content. */
 function isSame(wanted: unknown, found: unknown, type: string | undefined): boolean {
   if (wanted === null || found === null || found === undefined) return wanted === null && found === null;
-  if (type === "timestamp") {
-    const instant = wanted instanceof Date ? wanted.getTime() : Date.parse(String(wanted));
-    return instant === Date.parse(String(found));
-  }
   if (type === "json" && typeof found === "string") return isDeepStrictEqual(wanted, jsonOf(found));
   if (typeof found === "boolean") return wanted === found;
-  if (type === "double" || type === "decimal") return Number(wanted) === Number(found);
-  return String(wanted) === String(found);
+  const [expected, actual] = [plainText(wanted), plainText(found)];
+  if (type === "timestamp") return Date.parse(expected) === Date.parse(actual);
+  const isExact = expected === actual;
+  if (type !== "double" && type !== "decimal") return isExact;
+  // 1.5 is 1.50; beyond the reach of a double only the digits tell.
+  return (
+    isExact || (Number(expected) === Number(actual) && Math.abs(Number(actual)) <= Number.MAX_SAFE_INTEGER)
+  );
+}
+
+function plainText(value: unknown): string {
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === "string" ? value : (scalarText(value) ?? JSON.stringify(value));
 }
 
 function jsonOf(text: string): unknown {

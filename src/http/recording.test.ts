@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Redactor } from "../model/secret.js";
 import { bodyBytes, confidentialBody, exchangeKey, recordedBody, recordedRequest } from "./recording.js";
@@ -98,10 +98,10 @@ describe("requests", () => {
 
 it("a replay's clock starts when it was recorded, and waits move it on", async () => {
   let passed = 5;
-  const { now, sleep } = replayRuntime(1000, () => passed);
-  expect(now()).toBe(1000);
-  await sleep(60_000, new AbortController().signal);
+  const clock = replayRuntime(1000, () => passed);
+  expect(clock.now()).toBe(1000);
+  await clock.sleep(60_000, new AbortController().signal);
   passed += 2;
-  expect(now()).toBe(61_002);
-  await expect(sleep(1, AbortSignal.abort())).rejects.toThrow("abort");
+  expect(clock.now()).toBe(61_002);
+  await expect(clock.sleep(1, AbortSignal.abort())).rejects.toThrow("abort");
 });

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Redactor } from "../model/secret.js";
 import type { AttemptFailure } from "./attempt-error.js";
 import { bodyText } from "./body.js";
+import { MASK, maskedRequestHeaders, maskedResponseHeaders } from "./masks.js";
 import type { HttpRequest } from "./message.js";
 import type { Outgoing } from "./tape.js";
 import { displayUrl, withParam } from "./url.js";
@@ -42,12 +43,6 @@ export type RecordedBody =
   | { readonly text: string }
   | { readonly base64: string };
 
-const MASK = "***";
-
-/** Request headers that carry credentials by their name, whatever their value. */
-const CREDENTIAL_HEADER =
-  /^(?:authorization|cookie|set-cookie|proxy-authorization)$|api-?key|token|secret|password|session/i;
-const RESPONSE_CREDENTIALS = /^(?:set-cookie2?|authorization|proxy-authorization|cookie|www-authenticate)$/i;
 /** They describe the bytes on the wire; what is kept is what was in them. */
 const WIRE_HEADERS = /^(?:content-encoding|content-length|transfer-encoding|connection|keep-alive)$/i;
 /** Query parameters that are credentials whatever the API. Others are hidden by their value. */
@@ -68,7 +63,7 @@ export function recordedRequest(
   return {
     method,
     url,
-    headers: headersWithout(request.headers, CREDENTIAL_HEADER, redactor),
+    headers: keptHeaders(maskedRequestHeaders(request.headers), redactor),
     ...(text === undefined ? {} : { body: recordedBody(Buffer.from(text), redactor) }),
   };
 }
@@ -76,9 +71,11 @@ export function recordedRequest(
 /** What an answer must have in common with a recorded one to be played back for it. */
 export function exchangeKey(resource: string, request: RecordedExchange["request"]): string {
   // Who asks first for a token is chance. `accept` follows from the format, and may change with a version.
-  const headers = Object.entries(request.headers ?? {}).filter(([name]) => name !== "accept");
+  const headers = Object.entries(request.headers ?? {})
+    .filter(([name]) => name !== "accept")
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   const who = request.headers === undefined ? "" : resource;
-  const text = JSON.stringify([who, request.method, request.url, headers.sort(), request.body ?? null]);
+  const text = JSON.stringify([who, request.method, request.url, headers, request.body ?? null]);
   return createHash("sha256").update(text).digest("base64url");
 }
 
@@ -88,7 +85,7 @@ export function recordedHeaders(
   confidential: boolean,
   redactor: Redactor,
 ): Record<string, string> {
-  const kept = headersWithout(headers, RESPONSE_CREDENTIALS, redactor);
+  const kept = keptHeaders(maskedResponseHeaders(headers), redactor);
   if (!confidential) return kept;
   const entries = Object.entries(kept).map(([name, value]) => [
     name,
@@ -99,15 +96,9 @@ export function recordedHeaders(
 
 const HARMLESS_HEADER = /^(?:content-type|date|retry-after|.*rate-?limit.*)$/i;
 
-function headersWithout(
-  headers: Readonly<Record<string, string>>,
-  credentials: RegExp,
-  redactor: Redactor,
-): Record<string, string> {
-  const entries = Object.entries(headers)
-    .filter(([name]) => !WIRE_HEADERS.test(name))
-    .map(([name, value]) => [name, credentials.test(name) ? MASK : redactor.redact(value)]);
-  return Object.fromEntries(entries) as Record<string, string>;
+function keptHeaders(headers: Readonly<Record<string, string>>, redactor: Redactor): Record<string, string> {
+  const kept = Object.entries(headers).filter(([name]) => !WIRE_HEADERS.test(name));
+  return Object.fromEntries(kept.map(([name, value]): [string, string] => [name, redactor.redact(value)]));
 }
 
 /** A body as it is kept, with every known secret masked. */
@@ -168,7 +159,8 @@ function unescaped(escape: string, slash: string | undefined, hex: string | unde
   if (slash !== undefined) return slash;
   const character = hex === undefined ? "" : String.fromCharCode(Number.parseInt(hex, 16));
   // What must stay escaped, and halves of a pair, which are no text of their own.
-  return character === "" || /["\\\u0000-\u001f\ud800-\udfff]/.test(character) ? escape : character;
+  const mustStay = character < " " || character === '"' || character === "\\" || /\p{Cs}/u.test(character);
+  return mustStay ? escape : character;
 }
 
 function parsed(text: string): unknown {

@@ -1,8 +1,7 @@
 import { bodyText } from "./body.js";
+import { MASK, maskedRequestHeaders } from "./masks.js";
 import type { HttpRequest } from "./message.js";
 import { displayUrl, getParam, withParam } from "./url.js";
-
-const MASK = "***";
 
 /**
  * A request as it was sent, for people: whatever its authorization has added or changed is masked, however short.
@@ -11,9 +10,10 @@ const MASK = "***";
  * maskedRequest(request, authorized).headers; // { accept: "application/json", authorization: "***" }
  */
 export function maskedRequest(request: HttpRequest, authorized: HttpRequest): HttpRequest {
+  const plain = maskedRequestHeaders(request.headers);
   const headers = Object.entries(authorized.headers).map(([name, value]): [string, string] => [
     name,
-    request.headers[name] === value ? value : MASK,
+    plain[name] === value ? value : MASK,
   ]);
   const names = new Set(new URL(authorized.url).searchParams.keys());
   const added = [...names].filter((name) => getParam(authorized.url, name) !== getParam(request.url, name));

@@ -195,19 +195,13 @@ export const ERROR_CODES = {
     kind: "source",
     title: "The recording does not have this request",
     explain:
-      "A replay opens no connection: every request must have been made when the recording was. Record again with `sluice run --record` after a change that changes requests, and give the same --set.",
+      "A replay opens no connection: every request must have been made when the recording was. Record again with `sluice run --record` after a change that changes requests, and give the same --set. A recording of a run that went on from a stored state lacks what came before.",
   },
   "replay/folder": {
     kind: "config",
     title: "The folder can't be used for a recording",
     explain:
       "`--record` takes a folder that is new, empty or holds a recording, which is replaced; `--replay` one that `--record` has made.",
-  },
-  "test/failed": {
-    kind: "data",
-    title: "An expectation of a test was not met",
-    explain:
-      "`sluice test` replays recordings and compares what they load with `tests:` of the configuration.",
   },
   "run/interrupted": {
     kind: "interrupted",

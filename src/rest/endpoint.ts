@@ -25,9 +25,11 @@ export interface Endpoint {
   /** The first request, without credentials; what refers to a parent's record is still a placeholder. */
   readonly request: HttpRequest;
   /** The first request for one record of the parent; throws `parent/value` for a record without a usable value. */
-  bind(record: Json): HttpRequest;
+  readonly bind: (record: Json) => HttpRequest;
   /** Walks from the first request, or from a position. `walk` wins over what the endpoint would do. */
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
+  /** The request as the paginator begins with it. */
+  readonly first: HttpRequest;
   /** Its paginator's type and who says that it is this one. */
   readonly paginator: string;
   /** What gives a stored position its meaning. */
@@ -72,7 +74,7 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
 
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.
-  attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings);
+  const first = attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings) ?? request;
   const paginatorName = `${paginator.type}, ${chosenBy(endpoint.paginator, one, context.clientOptions.paginator)}`;
   const spec: WalkSpec = {
     resource: options.name,
@@ -89,6 +91,7 @@ export function planEndpoint({ options, path }: Relative, context: PlanContext):
   const handled = { ...client, retry: planRetry(endpoint.retry, client.retry) };
   return {
     request,
+    first,
     paginator: paginatorName,
     bind: (record) => requestOf(bind(record)),
     read: (walk, from, io) =>

@@ -18,6 +18,8 @@ export interface PlannedResource {
   readonly selected: boolean;
   /** The first request, without credentials. */
   readonly request: HttpRequest;
+  /** The same as its paginator begins with it. */
+  readonly first: HttpRequest;
   /** The resource whose records its requests are made from. */
   readonly parent?: string;
   /** The paginator's type and who says that it is this one. */
@@ -107,6 +109,7 @@ function planResource(
     resource,
     selected: options.selected ?? true,
     request: endpoint.request,
+    first: endpoint.first,
     ...(parent === undefined ? {} : { parent: parent.resource.name }),
     paginator: endpoint.paginator,
     readOnDemand,

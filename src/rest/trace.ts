@@ -1,4 +1,5 @@
 import { bodyText } from "../http/body.js";
+import { maskedRequestHeaders, maskedResponseHeaders } from "../http/masks.js";
 import type { HttpRequest, ResponseHead } from "../http/message.js";
 import { displayUrl } from "../http/url.js";
 import type { PageTrace, TracedRequest } from "../model/trace.js";
@@ -21,7 +22,7 @@ export function traceOf({ resource, request, head, select, paginator, next }: Tr
   return {
     resource,
     request: tracedRequest(request),
-    response: { status: head.status, headers: { ...head.headers } },
+    response: { status: head.status, headers: maskedResponseHeaders(head.headers) },
     selection: select.why?.() ?? "by the selection of the resource",
     paginator,
     next: "request" in next ? { request: tracedRequest(next.request), ...why } : { end: next.end, ...why },
@@ -30,5 +31,10 @@ export function traceOf({ resource, request, head, select, paginator, next }: Tr
 
 function tracedRequest({ method, url, headers, body }: HttpRequest): TracedRequest {
   const text = bodyText(body);
-  return { method, url: displayUrl(url), headers, ...(text === undefined ? {} : { body: text }) };
+  return {
+    method,
+    url: displayUrl(url),
+    headers: maskedRequestHeaders(headers),
+    ...(text === undefined ? {} : { body: text }),
+  };
 }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +69,17 @@ async function files(): Promise<Record<string, string>> {
   return Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(tape, name), "utf8")] as const)),
   );
+}
+
+/** How many connections are opened while the work is done. */
+async function connections(work: () => Promise<unknown>): Promise<number> {
+  let opened = 0;
+  const count = (): void => {
+    opened += 1;
+  };
+  subscribe("net.client.socket", count);
+  await work().finally(() => unsubscribe("net.client.socket", count));
+  return opened;
 }
 
 describe("a recorded run, replayed without the API and without its secrets", () => {
@@ -167,6 +179,20 @@ describe("a recorded run, replayed without the API and without its secrets", () 
     expect(exitCodeOf(report)).toBe(4);
     expect(api.requests.length).toBe(length);
   });
+});
+
+it("a replay opens no connection", async () => {
+  api.route("/token", () => answer(200, { access_token: "t0k3n-value" }));
+  api.route("/calls", () => answer(200, [{ id: 1 }]));
+  const auth = {
+    type: "oauth2_client_credentials" as const,
+    access_token_url: `${api.url}/token`,
+    client_id: "me",
+    client_secret: "s3cr3t",
+  };
+  const use = (file: string, options: LoadOptions) => () => load(config(["calls"], auth, file), options);
+  expect(await connections(use("live.duckdb", { record: tape }))).toBeGreaterThan(0);
+  expect(await connections(use("replay.duckdb", { replay: tape }))).toBe(0);
 });
 
 it("failures are replayed as they were", async () => {

@@ -128,6 +128,16 @@ describe("preview", () => {
     expect(urls()).toEqual(["/posts", "/posts/0/comments", "/posts/1/comments"]);
   });
 
+  it("masks a key that is written in the configuration's headers, and cookies", async () => {
+    api.route("/posts", () => answer(200, [{ id: 1 }], { "set-cookie": "s=c00kie" }));
+    await write(CONFIG.replace("base_url: URL", "base_url: URL\n  headers: { X-Api-Key: l1teral }"));
+    const { stdout } = await sluice("preview", "posts", "blog.yaml");
+    expect(api.requests[0]?.headers["x-api-key"]).toBe("l1teral");
+    expect(stdout).toContain("x-api-key: ***");
+    expect(stdout).toContain("set-cookie: ***");
+    expect(stdout).not.toMatch(/l1teral|c00kie/);
+  });
+
   it("masks a key in the URL, however short", async () => {
     await write(
       CONFIG.replace('token: "{{ secrets.token }}"', 'token: "{{ secrets.token }}"').replace(
@@ -163,7 +173,8 @@ describe("check --connect", () => {
 
   it("takes the lease of a destination that is there", async () => {
     await sluice("run", "blog.yaml", "--quiet", "--select", "search");
-    const { stdout } = await sluice("check", "blog.yaml", "--connect", "--json");
+    const { stdout } = await sluice("check", "blog.yaml", "--connect", "--select", "search", "--json");
+    expect((JSON.parse(stdout) as CheckResult).resources.map(({ name }) => name)).toEqual(["search"]);
     expect((JSON.parse(stdout) as CheckResult).destination).toMatchObject({ reached: true });
   });
 
@@ -212,6 +223,11 @@ describe("plan", () => {
     expect(stdout).toContain("stored positions");
     await write(CONFIG.replace("name: comments", "name: comments, include_from_parent: [title]"));
     expect((await sluice("plan", "blog.yaml")).stdout).toContain("as its configuration changed");
+  });
+
+  it("shows the first request as the paginator begins with it", async () => {
+    await write(CONFIG.replace("path: posts }", "path: posts, paginator: { type: offset, limit: 7 } }"));
+    expect((await sluice("plan", "blog.yaml")).stdout).toContain(`GET ${api.url}/posts?offset=0&limit=7`);
   });
 
   it("has a parent that is not loaded itself", async () => {

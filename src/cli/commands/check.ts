@@ -6,10 +6,11 @@ import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
 import { clean, counted, createStyle } from "../render/text.js";
 import { hasColor, type Session } from "../session.js";
-import { addPipelineOptions, addReplayOption, loadOptions, type PipelineFlags } from "./options.js";
+import { addPipelineOptions, addReplayOption, loadOptions, names, type PipelineFlags } from "./options.js";
 
 interface CheckFlags extends PipelineFlags {
   readonly connect?: boolean;
+  readonly select?: readonly string[];
 }
 
 export function register(program: Command, session: Session): void {
@@ -18,6 +19,7 @@ export function register(program: Command, session: Session): void {
     .description("Check a configuration without touching the network: keys, templates, names, secrets.")
     .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
   addReplayOption(addPipelineOptions(command))
+    .option("--select <names>", "only these resources, separated by commas", names)
     .option("--connect", "also read the first page of each resource and open the destination")
     .action((config: string | undefined, flags: CheckFlags) =>
       attempt(session, { json: flags.json, document: failedCheck }, () =>
@@ -33,7 +35,11 @@ async function checkPipeline(
 ): Promise<number> {
   const { check, exitCodeOf, loadPipeline } = await import("../../index.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
-  const result = await check(pipeline, { connect: flags.connect ?? false, signal: session.signal });
+  const result = await check(pipeline, {
+    connect: flags.connect ?? false,
+    signal: session.signal,
+    ...(flags.select === undefined ? {} : { select: flags.select }),
+  });
   const { stdout } = session;
   if (flags.json === true) stdout.write(`${jsonText(result, 2)}\n`);
   else stdout.write(await renderCheck(result, pipeline, { color: hasColor(stdout, session.env) }));
@@ -87,7 +93,14 @@ function outcome({ error, status, records = 0, next, end }: CheckedResource): st
     const what = error.kind === "auth" ? "credentials refused" : "failed";
     return [what, `(${error.code})`, ""];
   }
-  const then = end !== undefined ? `end, ${end}` : next === undefined ? "" : next === "resumable" ? "goes on" : "more pages";
+  const then =
+    end !== undefined
+      ? `end, ${end}`
+      : next === undefined
+        ? ""
+        : next === "resumable"
+          ? "goes on"
+          : "more pages";
   return [status === undefined ? "" : String(status), counted(records, "record"), then];
 }
 

@@ -1,8 +1,9 @@
+import { scalarText } from "../values.js";
 import type { Detected } from "./detection.js";
 
 /** What a page showed that made its paginator the one it is, in words. */
 export function evidenceOf({ type, options, probe }: Detected): string {
-  const option = (name: string) => String(options[name]);
+  const option = (name: string) => scalarText(options[name]) ?? "";
   const until = (what: string) =>
     options["total_path"] === null
       ? `until a page is not full`
