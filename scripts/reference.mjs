@@ -14,6 +14,7 @@ const { decoders } = await dist("rest/decoders/index.js");
 const { destinations } = await dist("destinations/index.js");
 const { restApiOptions } = await dist("rest/options.js");
 const { pipelineOptions } = await dist("config/options.js");
+const { testOptions } = await dist("config/expectations.js");
 const { ERROR_CODES } = await dist("model/error-codes.js");
 const { explain } = await dist("config/exit-code.js");
 
@@ -140,6 +141,7 @@ const objectTable = (option) => table(["Key", "Required", "Meaning"], optionRows
 const incrementalObject = endpointObject.properties.incremental.anyOf.find(
   (item) => item.properties !== undefined,
 );
+const expected = jsonSchema(testOptions).properties.expect.properties;
 
 const text = [
   "# Reference",
@@ -147,6 +149,13 @@ const text = [
   "## Pipeline",
   "Keys of a pipeline. In YAML and JSON `client`, `resource_defaults` and `resources` may stand beside them.",
   options(pipelineOptions),
+  "## Tests",
+  "`sluice test` runs them. Each replays a folder that `sluice run --record` has made into a database in memory, without network and without secrets, and ends with exit code 5 if an expectation is not met. Numbers are compared by value, timestamps as instants, `json` columns by content.",
+  options(testOptions),
+  "Of a table (`expect.tables.<name>`):",
+  table(["Key", "Required", "Meaning"], optionRows(expected.tables.additionalProperties)),
+  "Of a resource (`expect.resources.<name>`):",
+  table(["Key", "Required", "Meaning"], optionRows(expected.resources.additionalProperties)),
   "## `client`",
   table(["Key", "Required", "Meaning"], optionRows(rest.properties.client)),
   "## `resources[]`",

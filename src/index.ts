@@ -1,5 +1,5 @@
 /** The public API of Sluice. The command line and the studio use nothing else. */
-export { type CheckOptions, type CheckResult, check } from "./config/check.js";
+export { type CheckedResource, type CheckOptions, type CheckResult, check } from "./config/check.js";
 export {
   defineConfig,
   defineResource,
@@ -12,9 +12,18 @@ export {
   type YieldedPage,
 } from "./config/define.js";
 export { type Explanation, exitCodeOf, explain } from "./config/exit-code.js";
+export type { TestConfig } from "./config/expectations.js";
 export { definePipeline, type LoadOptions, loadPipeline, type Pipeline } from "./config/load.js";
-export { type PreviewOptions, type PreviewResult, preview } from "./config/preview.js";
+export { type PlanResult, type PlanStep, plan } from "./config/plan.js";
+export { type PreviewOptions, type PreviewPage, type PreviewResult, preview } from "./config/preview.js";
 export { type Run, type RunOptions, run } from "./config/run.js";
+export {
+  runTests,
+  type TestResult,
+  type TestResults,
+  type TestRunOptions,
+  type Verdict,
+} from "./config/run-tests.js";
 export { readState, resetState } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
@@ -58,6 +67,7 @@ export type {
 } from "./model/source.js";
 export type { PipelineState, Position, ResourceState } from "./model/state.js";
 export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
+export type { PageTrace, TracedRequest } from "./model/trace.js";
 export {
   type AuthDefinition,
   type AuthExample,

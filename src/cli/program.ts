@@ -3,15 +3,17 @@ import { Command, CommanderError } from "commander";
 import { fail } from "./attempt.js";
 import { register as check } from "./commands/check.js";
 import { register as explain } from "./commands/explain.js";
+import { register as plan } from "./commands/plan.js";
 import { register as preview } from "./commands/preview.js";
 import { register as run } from "./commands/run.js";
 import { register as schema } from "./commands/schema.js";
 import { register as state } from "./commands/state.js";
+import { register as test } from "./commands/test.js";
 import { jsonText } from "./render/json.js";
 import type { Session } from "./session.js";
 
 /** The order in `sluice --help`. */
-const COMMANDS = [run, check, preview, state, schema, explain];
+const COMMANDS = [run, check, plan, preview, test, state, schema, explain];
 
 const USAGE_EXIT_CODE = 2;
 

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page, Resource, ResourceHints } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { RestApiConfig } from "../rest/config.js";
+import type { TestConfig } from "./expectations.js";
 
 /** A source written as a rest_api configuration; made by `restApi`. */
 export interface RestApiSource {
@@ -28,6 +29,8 @@ export interface PipelineConfig {
   readonly checkpoint?: { readonly rows?: number; readonly bytes?: number; readonly seconds?: number };
   /** How many resources are read at the same time. Default 5. */
   readonly concurrency?: number;
+  /** What `sluice test` expects of loads from recordings. */
+  readonly tests?: readonly TestConfig[];
 }
 
 /**

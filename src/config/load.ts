@@ -4,11 +4,12 @@ import type { HttpRequest } from "../http/message.js";
 import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
-import type { Resource } from "../model/source.js";
+import type { Resource, Runtime } from "../model/source.js";
 import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
 import { restApiOptions } from "../rest/options.js";
+import type { PlannedResource } from "../rest/plan.js";
 import { tableName } from "../schema/naming.js";
 import type { PipelineConfig } from "./define.js";
 import { chooseDestination, defaultFile } from "./destination.js";
@@ -20,6 +21,7 @@ import { readConfigFile } from "./read.js";
 import { createLookup, type Lookups } from "./secrets.js";
 import { applySettings, parseSetting, settingVariables } from "./set.js";
 import { isResource, planSource, settingInSource, splitConfig, withoutWrappers } from "./sources.js";
+import { openTape, type TapeInUse } from "./tape.js";
 import { VERSION } from "./version.js";
 
 export interface LoadOptions {
@@ -37,6 +39,13 @@ export interface LoadOptions {
   readonly destination?: string;
   /** Instead of the configured dataset. */
   readonly dataset?: string;
+  /** A folder that keeps every exchange with the API, without credentials; a recording in it is replaced. */
+  readonly record?: string;
+  /**
+   * A folder that `record` has made: its exchanges answer instead of the network, and secrets that are missing are made
+   * up. A resource of one's own is not recorded: it still reads what it reads.
+   */
+  readonly replay?: string;
 }
 
 /** A configuration that was read, checked as a whole, and is ready to run. */
@@ -57,6 +66,10 @@ export interface PipelineParts {
   readonly redactor: Redactor;
   /** The first request of each REST resource, without credentials. */
   readonly requests: Readonly<Record<string, HttpRequest>>;
+  /** The REST resources, those that are read only as parents included. */
+  readonly planned: Readonly<Record<string, PlannedResource>>;
+  /** Clock and chance where a recording sets them. */
+  readonly runtime?: Runtime;
 }
 
 /**
@@ -95,13 +108,15 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
   const config: PipelineOptions = parsed.success ? parsed.data : {};
   const name = options.pipeline ?? config.pipeline ?? nameOf(file);
   const redactor = new Redactor();
+  const tape = openTape(options, cwd, redactor);
   const env = planEnvironment({
     lookup: createLookup({ env: options.env ?? process.env, cwd, pipeline: name }),
     variables: { ...config.variables, ...settingVariables(settings) },
     redactor,
+    tape,
   });
 
-  const requests: Record<string, HttpRequest> = {};
+  const restResources: Record<string, PlannedResource> = {};
   const resources: Resource[] = [];
   const ready = sources.flatMap(({ source }) => (isResource(source) ? [source] : []));
   for (const { source, path } of sources) {
@@ -111,9 +126,9 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     }
     const planned = planSource(source, path, document, env, ready);
     problems.push(...planned.problems);
-    for (const { resource, selected, request } of planned.resources) {
-      if (request !== undefined) requests[resource.name] = request;
-      if (selected) resources.push(resource);
+    for (const entry of planned.resources) {
+      restResources[entry.resource.name] = entry;
+      if (entry.selected) resources.push(entry.resource);
     }
   }
   problems.push(...sharedTables(resources, document));
@@ -146,7 +161,17 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     destination,
     resources: resources.map((resource) => resource.name),
     ...(file === undefined ? {} : { file }),
-    parts: { plan, redactor, requests },
+    parts: {
+      plan,
+      redactor,
+      requests: Object.fromEntries(
+        Object.entries(restResources).flatMap(([name, { request }]) =>
+          request === undefined ? [] : [[name, request]],
+        ),
+      ),
+      planned: restResources,
+      ...(tape?.runtime === undefined ? {} : { runtime: tape.runtime }),
+    },
   };
 }
 
@@ -159,12 +184,17 @@ function planEnvironment(given: {
   lookup: Lookups;
   variables: PlanEnvironment["variables"];
   redactor: Redactor;
+  tape: TapeInUse | undefined;
 }): PlanEnvironment {
-  const { lookup, variables, redactor } = given;
+  const { lookup, variables, redactor, tape } = given;
   return {
     variables,
     variable: (name) => lookup.variable(name),
-    secret: (name) => lookup.secret(name),
+    secret: (name) => {
+      const found = lookup.secret(name);
+      return tape === undefined ? found : tape.secretOf(name, found);
+    },
+    ...(tape === undefined ? {} : { tape: tape.tape, now: () => tape.startedAt }),
     conceal: (value) => redactor.add(value),
     redactor,
     userAgent: `sluice/${VERSION}`,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { testOptions } from "./expectations.js";
 
 /** The keys of a pipeline; in YAML they stand beside `client` and `resources`, or `source` holds those. */
 export const pipelineOptions = z.strictObject({
@@ -34,6 +35,10 @@ export const pipelineOptions = z.strictObject({
     })
     .optional()
     .describe("When to commit in the middle of a walk; whichever comes first."),
+  tests: z
+    .array(testOptions)
+    .optional()
+    .describe("What `sluice test` expects of loads from recordings; see Tests below."),
   concurrency: z.int().min(1).max(64).optional().describe("Resources read at the same time; default 5."),
 });
 

@@ -1,11 +1,11 @@
 import type { Batch, Column } from "../model/batch.js";
 import { SluiceError } from "../model/error.js";
-import type { Event } from "../model/event.js";
 import type { Json } from "../model/json.js";
 import { memoryNotes } from "../model/notes.js";
 import { systemRuntime } from "../model/runtime.js";
-import type { Completeness } from "../model/source.js";
+import type { Completeness, Page, Resource } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
+import type { PageTrace } from "../model/trace.js";
 import { createNormalizer } from "../normalize/normalizer.js";
 import { cellAt } from "../normalize/rows.js";
 import type { Pipeline } from "./load.js";
@@ -18,45 +18,54 @@ export interface PreviewOptions {
 
 export interface PreviewResult {
   readonly resource: string;
-  /** What was sent, in order, redacted. */
+  /** What was sent for the pages, in order, redacted. */
   readonly requests: readonly { readonly method: string; readonly url: string }[];
-  readonly pages: readonly {
-    readonly records: number;
-    readonly bytes: number;
-    /** The request that the next page would take, or how sure it is that there is none. */
-    readonly next?: string;
-    readonly end?: Completeness;
-  }[];
+  readonly pages: readonly PreviewPage[];
   readonly tables: readonly TableSchema[];
   /** The first rows of each table. */
   readonly rows: Readonly<Record<string, readonly Readonly<Record<string, Json>>[]>>;
 }
 
+export interface PreviewPage {
+  readonly records: number;
+  readonly bytes: number;
+  /** The request that the next page would take, or how sure it is that there is none. */
+  readonly next?: string;
+  readonly end?: Completeness;
+  /** How the page came about: request, response, where the records are, the paginator. Absent for a resource of one's own. */
+  readonly trace?: PageTrace;
+  /** The pages of its parent that were read for it. */
+  readonly parents?: readonly PageTrace[];
+}
+
 /** How many rows of each table a preview shows. */
 const SHOWN_ROWS = 3;
 
+/** Pages after which a preview of children no longer looks for a parent's record that has some. */
+const PAGES_WITHOUT_RECORDS = 10;
+
 /**
- * Reads the first pages of one resource and shows what a run would make of them. Writes nothing and opens no database.
+ * Reads the first pages of one resource and shows what a run would make of them, and why. Nothing but these pages is
+ * asked for, and of a child's parents as many as it takes to find one that has children. Writes nothing and opens no
+ * database.
  *
  * @throws SluiceError config/usage for an unknown resource; source and auth errors as a run would report them.
+ * @example
+ * const { pages } = await preview(await loadPipeline(), "calls");
+ * pages[0]?.trace?.selection; // "at calls, the only list of objects"
  */
 export async function preview(
   pipeline: Pipeline,
   name: string,
   options: PreviewOptions = {},
 ): Promise<PreviewResult> {
-  const { plan, redactor } = pipeline.parts;
-  const resource = plan.resources.find((candidate) => candidate.name === name);
+  const { plan, planned, redactor } = pipeline.parts;
+  const resource = plan.resources.find((candidate) => candidate.name === name) ?? planned[name]?.resource;
   if (resource === undefined) {
     throw new SluiceError("config/usage", `no resource is named ${name}`, {
       hint: `The resources are ${pipeline.resources.join(", ")}.`,
     });
   }
-  const requests: { method: string; url: string }[] = [];
-  const pages: PreviewResult["pages"][number][] = [];
-  const abort = new AbortController();
-  const signal =
-    options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
   const maxIdentifier = pipeline.parts.plan.destination.maxIdentifierBytes;
   const normalizer = createNormalizer({
     resource: resource.name,
@@ -64,43 +73,85 @@ export async function preview(
     hints: resource.hints,
     known: [],
     loadId: "preview",
-    now: systemRuntime.now(),
+    now: (pipeline.parts.runtime ?? systemRuntime).now(),
     ...(maxIdentifier === undefined ? {} : { maxIdentifier }),
   });
-  const onEvent = (event: Event): void => {
-    if (event.type === "request" && event.attempt === 1)
-      requests.push({ method: event.method, url: event.url });
-  };
-  for await (const page of resource.read(undefined, {
-    notes: memoryNotes(),
-    signal,
-    runtime: systemRuntime,
-    emit: onEvent,
-  })) {
+  const pages: PreviewPage[] = [];
+  const wanted = options.pages ?? 1;
+  const isChild = planned[name]?.parent !== undefined;
+  for await (const { page, traces } of tracedPages(pipeline, resource, options.signal)) {
     normalizer.add(page.records);
-    pages.push({
-      records: page.records.values.length,
-      bytes: page.bytes,
-      ...(page.resume === undefined ? {} : { next: nextUrl(page.resume) }),
-      ...(page.completeness === undefined ? {} : { end: page.completeness }),
-    });
-    if (pages.length >= (options.pages ?? 1)) break;
+    pages.push(shownPage(page, name, traces));
+    const isEmpty = isChild && normalizer.rows === 0 && pages.length < PAGES_WITHOUT_RECORDS;
+    if (pages.length >= wanted && !isEmpty) break;
   }
-  abort.abort();
   const rows = Object.fromEntries(normalizer.take().map((batch) => [batch.table.name, firstRows(batch)]));
   return redactor.redactDeep({
     resource: name,
-    requests: requests.slice(0, pages.length),
+    requests: pages.flatMap(({ trace }) =>
+      trace === undefined ? [] : [{ method: trace.request.method, url: trace.request.url }],
+    ),
     pages,
     tables: normalizer.tables(),
     rows,
   });
 }
 
-function nextUrl(position: unknown): string {
-  const { request, walk } = position as { request?: { method?: string; url?: string }; walk?: unknown };
-  if (request === undefined && typeof walk === "object" && walk !== null) return nextUrl(walk);
-  return request?.url === undefined ? "resumable" : `${request.method} ${request.url}`;
+/** Records on the first page of a resource, and how it goes on; of a child, those of its parent's first record. */
+export async function firstPage(
+  pipeline: Pipeline,
+  resource: Resource,
+  signal: AbortSignal | undefined,
+): Promise<PreviewPage | undefined> {
+  for await (const { page, traces } of tracedPages(pipeline, resource, signal))
+    return shownPage(page, resource.name, traces);
+  return undefined;
+}
+
+/** The pages of a resource, each with what was traced for it. Whoever stops early stops all requests. */
+async function* tracedPages(
+  pipeline: Pipeline,
+  resource: Resource,
+  outer: AbortSignal | undefined,
+): AsyncGenerator<{ readonly page: Page; readonly traces: readonly PageTrace[] }, void, undefined> {
+  const abort = new AbortController();
+  const signal = outer === undefined ? abort.signal : AbortSignal.any([outer, abort.signal]);
+  let traces: PageTrace[] = [];
+  const io = {
+    notes: memoryNotes(),
+    signal,
+    runtime: pipeline.parts.runtime ?? systemRuntime,
+    emit: () => {},
+    trace: (page: PageTrace) => traces.push(page),
+  };
+  try {
+    for await (const page of resource.read(undefined, io)) {
+      const told = traces;
+      traces = [];
+      yield { page, traces: told };
+    }
+  } finally {
+    abort.abort();
+  }
+}
+
+function shownPage(page: Page, name: string, traces: readonly PageTrace[]): PreviewPage {
+  const trace = traces.findLast(({ resource }) => resource === name);
+  const parents = traces.filter(({ resource }) => resource !== name);
+  const next =
+    trace !== undefined && "request" in trace.next
+      ? `${trace.next.request.method} ${trace.next.request.url}`
+      : page.resume === undefined
+        ? undefined
+        : "resumable";
+  return {
+    records: page.records.values.length,
+    bytes: page.bytes,
+    ...(next === undefined ? {} : { next }),
+    ...(page.completeness === undefined ? {} : { end: page.completeness }),
+    ...(trace === undefined ? {} : { trace }),
+    ...(parents.length === 0 ? {} : { parents }),
+  };
 }
 
 function firstRows(batch: Batch): Record<string, Json>[] {

@@ -44,7 +44,7 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
     {
       fullRefresh: options.fullRefresh ?? false,
       signal: options.signal ?? new AbortController().signal,
-      runtime: options.runtime ?? systemRuntime,
+      runtime: options.runtime ?? parts.runtime ?? systemRuntime,
       redactor: parts.redactor,
       onEvent(event) {
         events.push(event);

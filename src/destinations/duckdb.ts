@@ -6,7 +6,7 @@ import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
 import { defineDestination } from "./destination.js";
-import { type Database, failed, MEMORY, openDatabase } from "./duckdb/database.js";
+import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
@@ -99,8 +99,9 @@ export async function queryDuckdb(
   path: string,
   statement: string,
   values: readonly SqlValue[] = [],
+  key = path,
 ): Promise<Record<string, unknown>[]> {
-  const database = await openDatabase(options.parse({ path }), path);
+  const database = await openDatabase(options.parse({ path }), key);
   try {
     const connection = await database.connect();
     try {
@@ -120,6 +121,22 @@ export async function queryDuckdb(
   } finally {
     database.release();
   }
+}
+
+/** A database in memory whose tables can be looked at while a connection to it is open. */
+export interface MemoryDatabase {
+  readonly destination: Destination;
+  /** As `queryDuckdb`. */
+  query(statement: string): Promise<Record<string, unknown>[]>;
+}
+
+/** A DuckDB database in memory, for loads whose rows are looked at and then forgotten. */
+export function duckdbInMemory(): MemoryDatabase {
+  const key = `${MEMORY}${Math.random()}`;
+  return {
+    destination: createDuckdb(options.parse({ path: MEMORY }), { key }),
+    query: (statement) => queryDuckdb(MEMORY, statement, [], key),
+  };
 }
 
 /** `duckdb:PATH?option=value`. `duckdb:///x` is the absolute path /x, as in any URI. */
@@ -151,14 +168,15 @@ function queryHint(path: string, dataset: string, table: string): string {
 /** `createDuckdb` with what only tests change: how strings are written; by default the faster way that works. */
 export function createDuckdb(
   settings: z.output<typeof options>,
-  internals: { readonly strings?: StringMode } = {},
+  internals: { readonly strings?: StringMode; readonly key?: string } = {},
 ): Destination {
   // In memory, each destination is a database of its own.
-  const key = `${MEMORY}${Math.random()}`;
+  const key = internals.key ?? `${MEMORY}${Math.random()}`;
   return {
     type: "duckdb",
     location: settings.path,
     queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
+    exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();
       const database = await openDatabase(settings, key);

@@ -27,6 +27,8 @@ import {
 } from "./message.js";
 import { originRule, trustIn } from "./origin.js";
 import { DEFAULT_RETRY, type RetryPolicy, retryWait } from "./retry.js";
+import { maskedRequest } from "./sent.js";
+import type { Tape } from "./tape.js";
 import { fingerprint, originOf, resolveLink, withoutUserinfo } from "./url.js";
 
 export interface ClientOptions {
@@ -63,6 +65,10 @@ export interface ClientOptions {
   readonly maxConcurrency?: number;
   /** The most that one response may have after decompression. Default: 256 MiB. */
   readonly maxBodyBytes?: number;
+  /** Records what is sent, or answers instead of the network. Default: neither. */
+  readonly tape?: Tape | undefined;
+  /** Its requests ask for credentials: a tape keeps none of their values. Default false. */
+  readonly confidential?: boolean;
   /** The `user-agent` header, e.g. "sluice/1.0.0". */
   readonly userAgent: string;
   readonly runtime: Runtime;
@@ -138,6 +144,7 @@ interface Answer {
 function exchangeOf(job: Job, first: Answer): Exchange {
   return {
     head: first.head,
+    sent: () => job.progress.masked?.() ?? job.request,
     read: (decode) => interruptible(job, () => readFrom(job, first, decode)),
     discard: () => first.response.discard(),
   };
@@ -233,7 +240,18 @@ async function sendOne(
   from: string | undefined,
   attempt: number,
 ): Promise<Fetched> {
-  const { resource, authorize, emit, pool, rule, timeouts, userAgent } = job.context;
+  const {
+    resource,
+    authorize,
+    confidential = false,
+    emit,
+    pool,
+    rule,
+    tape,
+    timeouts,
+    userAgent,
+  } = job.context;
+  const { signal } = job;
   const trust = trustIn(rule, request.url, from);
   if (trust === "foreign" || trust === "downgrade") throw untrusted(job, trust, request.url, from);
   // A stop that came during a wait or a body must not cost another request.
@@ -242,11 +260,14 @@ async function sendOne(
     trust === "own" ? await (authorize?.(request, job.signal) ?? request) : withoutCredentials(job, request);
   const { ready, slot } = await admitted(job, authorized, request.url, attempt);
   job.progress.sent = trust === "own" ? ready : undefined;
+  job.progress.masked = () => maskedRequest(request, ready);
   let response: Fetched;
   try {
     emit({ type: "request", resource, method: request.method, url: shown(job, request.url), attempt });
     const sending = { defaults: { "user-agent": userAgent }, timeouts, onSent: () => slot.sent() };
-    response = answering(job, slot, await fetchOnce(pool, ready, sending, job.signal), attempt);
+    const live = () => fetchOnce(pool, ready, sending, signal);
+    const fetched = await (tape?.({ resource, request, confidential, signal }, live) ?? live());
+    response = answering(job, slot, fetched, attempt);
   } catch (error) {
     slot.done();
     throw error;

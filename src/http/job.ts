@@ -25,9 +25,14 @@ export interface Job {
   readonly signal: AbortSignal;
   /**
    * Whether newer credentials were asked for after a refusal, and whether there were any. `sent` is the newest request to
-   * the own origin, with its credentials.
+   * the own origin, with its credentials; `masked` is the newest one as it may be shown.
    */
-  readonly progress: { asked: boolean; renewed: boolean; sent?: HttpRequest | undefined };
+  readonly progress: {
+    asked: boolean;
+    renewed: boolean;
+    sent?: HttpRequest | undefined;
+    masked?: () => HttpRequest;
+  };
 }
 
 /** Where an error of this job happened. */

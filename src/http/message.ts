@@ -36,6 +36,8 @@ export interface ResponseHead {
  */
 export interface Exchange {
   readonly head: ResponseHead;
+  /** The request that was answered as it was sent, every credential masked; for people. */
+  readonly sent?: () => HttpRequest;
   read<T>(decode: (body: Uint8Array, head: ResponseHead) => T): Promise<ReadResult<T>>;
   /** Drops the response without reading it. */
   discard(): void;

@@ -21,6 +21,11 @@ export interface Destination {
   readonly maxIdentifierBytes?: number;
   /** A command line that shows some rows of a table, for people; without credentials. */
   queryHint?(dataset: string, table: string): string;
+  /**
+   * Whether it is there: false where connecting would create it. Absent where connecting creates nothing that stays.
+   * Throws `destination/unreachable` if it is not there and can't be created.
+   */
+  exists?(): Promise<boolean>;
   /** Opens it. `dataset` is the schema that holds the tables; it is created by the first commit, not before. */
   connect(dataset: string, signal: AbortSignal): Promise<Connection>;
 }

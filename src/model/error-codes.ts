@@ -244,6 +244,18 @@ export const ERROR_CODES = {
     explain:
       "One run at a time writes a pipeline, and one process at a time opens a DuckDB file. Wait for the other run, or close the program that has the file open.",
   },
+  "replay/missing": {
+    kind: "source",
+    title: "The recording does not have this request",
+    explain:
+      "A replay opens no connection: every request must have been made when the recording was. Record again with `sluice run --record` after a change that changes requests, and give the same --set. A recording of a run that went on from a stored state lacks what came before.",
+  },
+  "replay/folder": {
+    kind: "config",
+    title: "The folder can't be used for a recording",
+    explain:
+      "`--record` takes a folder that is new, empty or holds a recording, which is replaced; `--replay` one that `--record` has made.",
+  },
   "run/interrupted": {
     kind: "interrupted",
     title: "The run was stopped",

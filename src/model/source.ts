@@ -2,6 +2,7 @@ import type { Event } from "./event.js";
 import type { Json, JsonObject } from "./json.js";
 import type { Position } from "./state.js";
 import type { DataType } from "./table.js";
+import type { PageTrace } from "./trace.js";
 
 /** How the rows of a load meet the rows that are there (design §6). */
 export type WriteDisposition = "append" | "replace" | "merge";
@@ -79,6 +80,11 @@ export interface Io {
   readonly signal: AbortSignal;
   readonly runtime: Runtime;
   readonly emit: (event: Event) => void;
+  /**
+   * Told how each page came about, before it is handed over. Whoever sets it looks closely: nothing is asked for before
+   * it is wanted, and a child's parents one after the other. Default: nobody looks, and it costs nothing.
+   */
+  readonly trace?: (page: PageTrace) => void;
 }
 
 /**

@@ -108,7 +108,9 @@ export async function* readChildren(
   const inner = { ...ignored.io, signal: AbortSignal.any([io.signal, abort.signal]) };
   const parents = new Parents(spec, start, inner);
   const visits = parents.visits();
-  const ahead = new Ahead(visits, (visit) => startVisit(spec, visit, inner), spec.parallelized);
+  // Whoever looks closely sees one record's children after the other's.
+  const atOnce = io.trace === undefined ? spec.parallelized : 1;
+  const ahead = new Ahead(visits, (visit) => startVisit(spec, visit, inner), atOnce);
   let worst: Verdict = { completeness: start?.completeness ?? "proved" };
   try {
     let current = await ahead.next();

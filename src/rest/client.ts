@@ -198,6 +198,7 @@ export async function* readPages(
     maxConcurrency,
     rateRules: client.rateRules,
     rateLimitedOrigin: originOf(client.baseUrl) ?? "",
+    tape: env.tape,
     userAgent: env.userAgent,
     runtime: io.runtime,
     emit: io.emit,
@@ -250,6 +251,7 @@ function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">):
       baseUrl: request.url,
       maxBodyBytes: MAX_TOKEN_BYTES,
       refusals: [400, 401, 403],
+      confidential: true,
     }).send(request, signal);
 }
 

@@ -49,8 +49,10 @@ export interface Endpoint {
   read(walk: Partial<WalkSpec>, from: Position | undefined, io: Io): AsyncGenerator<Page, void, undefined>;
   /** Endpoints with the same text here get the same answer to their first request. */
   readonly answers: string;
-  /** Where the newest walk has found the records and why there, in words; undefined before its first page. */
-  readonly explainSelection: () => string | undefined;
+  /** The request as the paginator begins with it. */
+  readonly first: HttpRequest;
+  /** Its paginator's type and who says that it is this one. */
+  readonly paginator: string;
   /** What gives a stored position its meaning. */
   readonly described: Readonly<Record<string, unknown>>;
 }
@@ -84,7 +86,7 @@ export function planEndpoint(
     redact: (text) => env.redactor.redact(text),
     allowMissing: endpoint.allow_missing ?? false,
   };
-  const { select, explain } = planSelect(
+  const select = planSelect(
     selection,
     endpoint.data_selector ?? undefined,
     one,
@@ -108,11 +110,13 @@ export function planEndpoint(
 
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.
-  attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings);
+  const first = attempt(() => paginator.paginator.first(request), [...at, "paginator"], findings) ?? request;
+  const paginatorName = `${paginator.type}, ${chosenBy(endpoint.paginator, one, context.clientOptions.paginator)}`;
   const spec: WalkSpec = {
     resource: options.name,
     request,
     paginator: paginator.paginator,
+    paginatorName,
     maxPages: endpoint.max_pages ?? undefined,
     parallelized: parallelizedOf(options.parallelized),
     conditional: planConditional(
@@ -153,6 +157,8 @@ export function planEndpoint(
   const isKnown = incremental !== undefined && incremental.now === undefined && parent === undefined;
   return {
     request: isKnown ? requestOf(bind({ incremental: initialValues(incremental) })) : request,
+    first,
+    paginator: paginatorName,
     bind: (bindings) => requestOf(bind(bindings)),
     parentKey,
     incremental,
@@ -170,7 +176,6 @@ export function planEndpoint(
         io,
       ),
     answers,
-    explainSelection: explain,
     described: {
       request,
       paginator: paginator.described,
@@ -259,21 +264,19 @@ function changesRecords({ processing_steps: steps }: Relative["options"]): boole
   return (steps ?? []).some((step) => Object.values(step).some((part) => typeof part === "function"));
 }
 
-/** A new selection for each walk: by a path, of one record, or by detection. `explain` speaks of the newest. */
+/** A new selection for each walk: by a path, of one record, or by detection. */
 function planSelect(
   selection: Selection,
   selector: string | undefined,
   one: boolean,
   path: Finding["path"],
   findings: Findings,
-): { readonly select: () => Select; readonly explain: () => string | undefined } {
+): () => Select {
   if (selector !== undefined) attempt(() => selectByPath(selector, selection), path, findings);
-  const create = (): Select => {
+  return () => {
     if (selector !== undefined) return selectByPath(selector, selection);
     return one ? selectRecord(selection) : selectByDetection(selection);
   };
-  let newest: Select | undefined;
-  return { select: () => (newest = create()), explain: () => newest?.explain?.() };
 }
 
 /** dlt: a resource's requests are made by five workers at most. */
@@ -299,9 +302,13 @@ function planPaginator(
   };
   const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
   if (paginator === undefined) return undefined;
-  return {
-    paginator,
-    type: chosen.definition.type,
-    described: { type: chosen.definition.type, options: chosen.options },
-  };
+  const { type } = chosen.definition;
+  return { paginator, type, described: { type, options: chosen.options } };
+}
+
+/** Who says that it is this paginator. */
+function chosenBy(endpoint: unknown, one: boolean, client: unknown): string {
+  if (endpoint !== undefined && endpoint !== null) return "as endpoint.paginator says";
+  if (one) return "as the path names one record";
+  return client === undefined || client === null ? "as none is configured" : "as client.paginator says";
 }

@@ -23,6 +23,8 @@ export type Next =
       readonly memo?: JsonObject;
       /** The page in hand has only records of the page before it: they are not handed over a second time. */
       readonly repeats?: true;
+      /** Why this one, in a few words, where it is not plain from the paginator. Shown by `preview`. */
+      readonly why?: string;
     }
   | {
       readonly end: Completeness;

@@ -19,10 +19,14 @@ import type { WalkSpec } from "./walk.js";
 export interface PlannedResource {
   readonly resource: Resource;
   readonly selected: boolean;
-  /** The first request, without credentials. Absent for ready-made records. */
+  /** The first request, without credentials. Absent for ready-made records, like `first` and `paginator`. */
   readonly request?: HttpRequest;
-  /** Where the newest walk has found the records and why there, in words, for `preview`. Absent for ready-made records. */
-  readonly explainSelection?: () => string | undefined;
+  /** The same as its paginator begins with it. */
+  readonly first?: HttpRequest;
+  /** The resource whose records its requests are made from. */
+  readonly parent?: string;
+  /** The paginator's type and who says that it is this one. */
+  readonly paginator?: string;
 }
 
 /**
@@ -174,12 +178,14 @@ function planResource(
     read: storingLimits(reader({}), options.name, context.client.budgets),
   };
   const readOnDemand = reader({ mayRunAhead: never, conditional: false });
-  const { answers, explainSelection, request } = endpoint;
+  const { answers, first, paginator, request } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
     ...(request === undefined ? {} : { request }),
-    ...(explainSelection === undefined ? {} : { explainSelection }),
+    ...(first === undefined ? {} : { first }),
+    ...(parent === undefined ? {} : { parent: parent.resource.name }),
+    ...(paginator === undefined ? {} : { paginator }),
     readOnDemand,
     ...(answers === undefined ? {} : { answers }),
   };

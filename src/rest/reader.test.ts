@@ -63,7 +63,8 @@ function endpointOf(
     parallelized: 5,
     ofParent: (pages) => pages,
     answers: "",
-    explainSelection: () => undefined,
+    first: request("", {}),
+    paginator: "",
     isMerged: disposition === "merge",
     read: () => {
       throw new Error("not used");

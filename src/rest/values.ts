@@ -12,6 +12,8 @@ export interface ValueSource {
   readonly variables: JsonObject;
   /** A variable that is not in `variables`, from the environment. */
   variable(name: string): Found;
+  /** The clock of templates, milliseconds since 1970. Default: the system's. */
+  readonly now?: () => number;
   /** A secret; asked for only when a template mentions it. */
   secret(name: string): Found;
   /** Makes a value known as secret, so that no output shows it. */
@@ -57,7 +59,7 @@ function resolveText(text: string, source: ValueSource, path: Finding["path"], f
     () => {
       const template = parseTemplate(text, ROOTS);
       const secrets = secretsIn(text, source, path, findings);
-      const value = template.evaluate({ config: source.variables, secrets });
+      const value = template.evaluate({ config: source.variables, secrets }, source.now);
       if (!template.roots.includes("secrets")) return value;
       const result = scalarText(value) ?? "";
       // What was made from a secret, by a filter for example, is as secret.

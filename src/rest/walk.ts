@@ -14,6 +14,7 @@ import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
+import { traceOf } from "./trace.js";
 import { PageTrail, RequestTrail } from "./trail.js";
 
 /** One endpoint, ready to be walked. Nothing in it changes during a walk. */
@@ -22,6 +23,8 @@ export interface WalkSpec {
   /** Without the paginator's own parameters and without credentials. */
   readonly request: HttpRequest;
   readonly paginator: Paginator;
+  /** The paginator's type and who says that it is this one; for people. */
+  readonly paginatorName?: string;
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
   readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
@@ -80,7 +83,7 @@ export async function* walk(
   const select = spec.select();
   const requests = new RequestTrail();
   const contents = new PageTrail();
-  const mayRunAhead = spec.mayRunAhead ?? (() => true);
+  const mayRunAhead = io.trace === undefined ? (spec.mayRunAhead ?? (() => true)) : () => false;
   const ahead: Flight[] = [];
   const start = (request: HttpRequest, known = fingerprint(request)): Flight => {
     const abort = new AbortController();
@@ -133,6 +136,16 @@ export async function* walk(
       prepare(loops ? [] : comingAfter(spec, at, next, { head, ...content }));
 
       const pages = at.pages + 1;
+      io.trace?.(
+        traceOf({
+          resource: spec.resource,
+          request: exchange.sent?.() ?? at.request,
+          head,
+          select,
+          paginator: spec.paginatorName ?? "",
+          next,
+        }),
+      );
       yield {
         records: { kind: "objects", values: repeats ? [] : records },
         bytes,

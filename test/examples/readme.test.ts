@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,8 @@ import {
   DEFAULT_API_KEY,
   startServer,
 } from "../../examples/call-analytics/server.js";
-import { loadPipeline, run } from "../../src/index.js";
+import { loadPipeline, run, runTests } from "../../src/index.js";
+import { query } from "../run/database.js";
 
 // What the README shows must work as it stands there.
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -57,6 +58,32 @@ describe("the README", () => {
       resources: { calls: { pages: 3, rows: 230, completeness: "proved" } },
       tables: { calls: { inserted: 230 } },
     });
+  });
+
+  it("has tests that pass on a recording, without network and secrets", async () => {
+    const [config = "", tests = ""] = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+      ([, text]) => text ?? "",
+    );
+    expect(tests).toMatch(/^tests:/);
+    const server = await startServer({ counts: { calls: 230 } });
+    const file = join(folder, "tested.yaml");
+    writeFileSync(file, config.replace(/base_url: .*/, `base_url: ${server.url}`));
+    const given = { cwd: folder, config: "tested.yaml" };
+    const pipeline = await loadPipeline({
+      ...given,
+      env: { API_KEY: DEFAULT_API_KEY },
+      destination: `duckdb:${join(folder, "recorded.duckdb")}`,
+      set: [`account_id=${DEFAULT_ACCOUNT_ID}`],
+      record: "recordings/calls",
+    });
+    await run(pipeline);
+    await server.close();
+    const [row] = await query(join(folder, "recorded.duckdb"), "select id from tested.calls limit 1");
+    const ours = tests.replace("ACC81547", DEFAULT_ACCOUNT_ID).replace("CAL1", String(row?.["id"]));
+    appendFileSync(file, ours);
+    const { tests: results } = await runTests({ ...given, env: {} });
+    expect(results.flatMap(({ verdicts }) => verdicts.filter(({ passed }) => !passed))).toEqual([]);
+    expect(results).toHaveLength(1);
   });
 
   it("has a library example that compiles", () => {

@@ -9,6 +9,8 @@ export interface PipelineFlags {
   readonly destination?: string;
   readonly dataset?: string;
   readonly json?: boolean;
+  readonly record?: string;
+  readonly replay?: string;
 }
 
 export function addPipelineOptions(command: Command): Command {
@@ -24,8 +26,26 @@ export function addPipelineOptions(command: Command): Command {
     .option("--json", "print one JSON document on stdout");
 }
 
+/** For commands that read an API. */
+export function addTapeOptions(command: Command): Command {
+  return addReplayOption(
+    command.option(
+      "--record <folder>",
+      "keep every exchange with the API in this folder, without credentials",
+    ),
+  );
+}
+
+/** For commands that read a little of an API. */
+export function addReplayOption(command: Command): Command {
+  return command.option(
+    "--replay <folder>",
+    "read from a recorded folder instead of the API; needs neither network nor secrets",
+  );
+}
+
 export function loadOptions(session: Session, config: string | undefined, flags: PipelineFlags): LoadOptions {
-  const { pipeline, set, destination, dataset } = flags;
+  const { pipeline, set, destination, dataset, record, replay } = flags;
   return {
     cwd: session.cwd,
     env: session.env,
@@ -34,6 +54,8 @@ export function loadOptions(session: Session, config: string | undefined, flags:
     ...(set === undefined ? {} : { set }),
     ...(destination === undefined ? {} : { destination }),
     ...(dataset === undefined ? {} : { dataset }),
+    ...(record === undefined ? {} : { record }),
+    ...(replay === undefined ? {} : { replay }),
   };
 }
 

@@ -7,7 +7,7 @@ import { createLiveRenderer } from "../render/live.js";
 import { createPlainRenderer } from "../render/plain.js";
 import { type Renderer, silentRenderer } from "../render/renderer.js";
 import { hasColor, isInteractive, type Session } from "../session.js";
-import { addPipelineOptions, loadOptions, names, type PipelineFlags } from "./options.js";
+import { addPipelineOptions, addTapeOptions, loadOptions, names, type PipelineFlags } from "./options.js";
 
 interface RunFlags extends PipelineFlags {
   readonly select?: readonly string[];
@@ -20,7 +20,7 @@ export function register(program: Command, session: Session): void {
     .command("run")
     .description("Load a pipeline: read its resources and commit them to the destination.")
     .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
-  addPipelineOptions(command)
+  addTapeOptions(addPipelineOptions(command))
     .option("--select <names>", "only these resources, separated by commas", names)
     .option("--full-refresh", "forget where walks stopped and start them anew")
     .option("--quiet", "no progress and no summary, only errors")

@@ -56,6 +56,7 @@ export const COLUMN_TITLES = [
   { title: "column" },
   { title: "type" },
   { title: "nullable" },
+  { title: "from" },
   { title: "" },
 ] as const;
 
@@ -70,6 +71,7 @@ export function columnRow(column: ColumnSchema, table: TableSchema): string[] {
     column.name,
     typeText(column),
     column.nullable ? "yes" : "no",
+    column.source === undefined ? "" : column.source.join("."),
     notes.filter((note) => note !== "").join(", "),
   ];
 }

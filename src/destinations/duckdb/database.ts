@@ -1,4 +1,4 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
@@ -78,6 +78,35 @@ export async function openDatabase(options: DatabaseOptions, key: string): Promi
   } catch (error) {
     release(() => undefined);
     throw error;
+  }
+}
+
+/**
+ * Whether the file is there; one in memory never is. Creates nothing.
+ *
+ * @throws SluiceError `destination/unreachable` when it is not there and its folder can't be written.
+ */
+export async function databaseExists(path: string): Promise<boolean> {
+  if (path === MEMORY) return false;
+  const absolute = resolve(path);
+  if (await isThere(absolute)) return true;
+  let folder = dirname(absolute);
+  while (!(await isThere(folder)) && folder !== dirname(folder)) folder = dirname(folder);
+  try {
+    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    throw unreachable(path, error);
+  }
+  return false;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -21,6 +21,7 @@ import {
   signOfFullPage,
   signOfMore,
 } from "./detection.js";
+import { evidenceOf } from "./evidence.js";
 import { headerCursorPaginator } from "./header-cursor.js";
 import { headerLinkPaginator } from "./header-link.js";
 import { jsonLinkPaginator } from "./json-link.js";
@@ -191,6 +192,7 @@ function goOn(page: PageView, detected: Detected, context: PaginatorContext): Ne
   return {
     ...next,
     memo: { ...known, ...(next.memo === undefined ? {} : { memo: next.memo }) } as JsonObject,
+    why: evidenceOf(detected),
   };
 }
 
@@ -215,7 +217,7 @@ function probe(page: PageView, detected: Detected & Probing, context: PaginatorC
     const next = paginatorOf(known, context).next(seenBy(known, page));
     if (!("request" in next)) return next;
     const request = paramPlace(probing.param).set(page.request, 1);
-    return { request, memo: detected as unknown as JsonObject };
+    return { request, memo: detected as unknown as JsonObject, why: evidenceOf(detected) };
   }
   if (recordsHash(page) !== probing.first) {
     return goOn(page, { ...known, options: { ...known.options, base_page: 0 } }, context);
