@@ -61,6 +61,19 @@ const number = (value: unknown): number | bigint | undefined => {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(digits) ? Number(digits) : undefined;
 };
 
+/** As Jinja, where `common` is Python's rounding: a half goes to the even neighbour. */
+const roundNumber = (value: unknown, digits: number, method: string): number | bigint => {
+  if (typeof value === "bigint") return value;
+  if (typeof value !== "number") throw new Error("expected a number");
+  const scaled = value * 10 ** digits;
+  if (method === "ceil") return Math.ceil(scaled) / 10 ** digits;
+  if (method === "floor") return Math.floor(scaled) / 10 ** digits;
+  if (method !== "common") throw new Error('method is "common", "ceil" or "floor"');
+  const isHalf = Math.abs(scaled % 1) === 0.5;
+  if (isHalf) return (2 * Math.round(scaled / 2)) / 10 ** digits;
+  return digits < 0 ? Math.round(scaled) / 10 ** digits : Number(value.toFixed(digits));
+};
+
 const formatDatetime: TemplateFunction = (args) => {
   const instant = parseInstant(args[0], optional(argument(args, 2, "input_format")));
   return formatInstant(instant, text(argument(args, 1, "format")));
@@ -100,6 +113,10 @@ export const FILTERS: Readonly<Record<string, TemplateFunction>> = {
     return typeof value === "bigint" ? value : Math.trunc(value);
   },
   float: (args) => Number(number(args[0]) ?? number(argument(args, 1, "default")) ?? 0),
+  round: (args) => {
+    const digits = Number(number(argument(args, 1, "precision")) ?? 0);
+    return roundNumber(args[0], digits, optional(argument(args, 2, "method")) ?? "common");
+  },
   strftime: formatDatetime,
 };
 

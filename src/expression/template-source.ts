@@ -180,13 +180,17 @@ function addKey(keys: Map<string, Set<string> | "all">, root: string, key: strin
 
 /**
  * The expression in the engine's dialect. Two method calls that people know from Python are missing there:
- * `x.get(key, fallback)` becomes `(x[key]|default(fallback))`, and `x.strftime(format)` becomes `(x|strftime(format))`.
+ * `x.get(key, fallback)` becomes `(x[key]|default(fallback))`, and `x.strftime(format)` becomes `(x|strftime(format))`;
+ * and `default(x, boolean=true)` loses the name of its argument.
  */
 export function toDialect(piece: { readonly code: string; readonly tokens: readonly Token[] }): string {
   const { tokens } = piece;
   const edits: Edit[] = [];
   for (const [index, dot] of tokens.entries()) {
     const [method, paren] = [tokens[index + 1], tokens[index + 2]];
+    // `default('x', boolean=true)`: the engine knows the second argument by its place alone.
+    if (dot.text === "boolean" && method?.text === "=" && tokens[index - 1]?.text === ",")
+      edits.push({ start: dot.start, end: method.end, text: "" });
     if (dot.text !== "." || method === undefined || paren?.text !== "(") continue;
     const { comma, end } = argumentsFrom(tokens, index + 3);
     if (method.text === "strftime") edits.push({ start: dot.start, end: method.start, text: "|" });

@@ -64,6 +64,12 @@ describe("one expression gives its own value", () => {
     ["nowhere", undefined],
     ["nowhere.at.all | default('x')", "x"],
     ["nowhere is defined", false],
+    ["response.empty | default('x', boolean=true)", "x"],
+    ["[0.5, 1.5, 2.5, -2.5] | map('round') | list", [0, 2, 2, -2]],
+    ["(7 / 2) | round(method='ceil') | int", 4],
+    ["(last_page_size / 100) | round(0, 'ceil') | int", 1],
+    ["12345 | round(-2)", 12300],
+    ["1.005 | round(2)", 1],
     ["response.next", undefined],
     ["response.next is none", true],
     [
@@ -179,6 +185,7 @@ describe("mixed text gives a text", () => {
     ["x{{ response.nested.a }}", 'x{"b":[1,null,"x"]}'],
     ["{% if response.yes %}a{% else %}b{% endif %}", "a"],
     ["{% set q = config.n %}{{ q }}{{ q + 1 }}", "34"],
+    ["{% set boolean = config.n %}{{ boolean }}!", "3!"],
     ["{% for item in response.items %}{{ loop.index }}:{{ item.id }};{% endfor %}", "1:1;2:2;"],
     ["{# note }} #}x{{ 1 }}", "x1"],
     ["{% raw %}{{ x }}{% endraw %}{{ 1 }}", "{{ x }}1"],
@@ -251,6 +258,8 @@ describe("failures at evaluation", () => {
     "{{ response.text() }}",
     "{{ format_datetime(response.text, '%Y') }}",
     "{{ nowhere | length }}",
+    "{{ response.zero / 0 }}",
+    "{{ response.text | round }}",
   ])("%s", (text) => {
     const error = errorOf(() => evaluate(text));
     expect(error.code).toBe("expression/failed");

@@ -126,6 +126,7 @@ function evaluate(text: string, compiled: Compiled, gather: () => object, now: (
   try {
     const output = render(compiled, gather());
     if (failure !== undefined) throw failed(text, failure);
+    if (typeof captured === "number" && !Number.isFinite(captured)) throw failed(text, "it gives no number");
     return compiled.printed === undefined ? output : toPlain(captured);
   } catch (thrown) {
     if (thrown instanceof SluiceError) throw thrown;

@@ -125,6 +125,12 @@ export const ERROR_CODES = {
     title: "No data_selector, and more than one list could be the records",
     explain: "Set endpoint.data_selector to the one you mean.",
   },
+  "response/error-body": {
+    kind: "source",
+    title: "The API answered 200 with an error in the body",
+    explain:
+      "The body has no records, but an `error` or `errors` with something in it, or `success` or `ok` that is false. Taken for an empty page it would end the walk early and look like success.",
+  },
   "paginator/loop": {
     kind: "source",
     title: "The pages go in a circle",

@@ -50,3 +50,24 @@ it("stays with the place it found on the first page", () => {
   expect(select({ things: [{ id: 1 }] }, true)).toEqual([{ id: 1 }]);
   expect(select({ things: [{ id: 2 }], extras: [{ x: 1 }] }, false)).toEqual([{ id: 2 }]);
 });
+
+it.each([
+  ["an error", { error: { code: 1 } }],
+  ["a list of errors", { data: null, errors: [{ message: "m" }] }],
+  ["a refusal", { success: false, data: [] }],
+])("refuses a later page that holds no records but %s", (_name, body) => {
+  const refused = expect.objectContaining({ code: "response/error-body" }) as Error;
+  expect(() => selectByPath("data", "r")(body, false)).toThrow(refused);
+  const select = selectByDetection("r");
+  select({ data: [{ id: 1 }] }, true);
+  expect(() => select(body, false)).toThrow(refused);
+});
+
+it("leaves bodies with records, and records, alone", () => {
+  const partly = { data: [{ id: 1 }], errors: [{ message: "m" }] };
+  expect(selectByPath("data", "r")(partly, true)).toEqual([{ id: 1 }]);
+  expect(selectByDetection("r")(partly, true)).toEqual([{ id: 1 }]);
+  const job = { id: 7, error: "disk full" };
+  expect(selectByDetection("r")(job, true)).toEqual([job]);
+  expect(selectByPath("$", "r")({ error: "x" }, true)).toEqual([{ error: "x" }]);
+});

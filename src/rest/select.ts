@@ -1,6 +1,7 @@
 import { type JsonPath, parsePath } from "../expression/path.js";
 import { SluiceError } from "../model/error.js";
 import { isObject, type Json } from "../model/json.js";
+import { isErrorKey, refuseErrorBody } from "./error-body.js";
 
 /** Finds the records in a decoded body. `firstPage`: a place that does not exist is an error there, and empty later. */
 export type Select = (body: Json | undefined, firstPage: boolean) => readonly Json[];
@@ -24,7 +25,8 @@ const RECORD_KEYS = new Set([
  * Selects by a dotted path or JSONPath. One match that is a list gives its items, one that is anything else is the
  * record; several matches are all records, lists among them unpacked, so that one and many have the same shape.
  *
- * @throws SluiceError response/no-records when the first page has no such place.
+ * @throws SluiceError response/no-records when the first page has no such place; response/error-body when a later one
+ *   has no records and says that something went wrong.
  */
 export function selectByPath(selector: string, resource: string): Select {
   const path: JsonPath = parsePath(selector);
@@ -43,7 +45,11 @@ export function selectByPath(selector: string, resource: string): Select {
         },
       );
     }
-    return matches.flatMap((match) => (Array.isArray(match) ? match : match === null ? [] : [match]));
+    const records = matches.flatMap((match) =>
+      Array.isArray(match) ? match : match === null ? [] : [match],
+    );
+    if (records.length === 0) refuseErrorBody(body, resource);
+    return records;
   };
 }
 
@@ -58,14 +64,15 @@ export const selectWhole: Select = (body) => {
  * records. Otherwise the lists of objects up to three keys deep are candidates: one with a usual name (data, items …)
  * wins, else the only one. Without a list the body is one record.
  *
- * @throws SluiceError response/ambiguous when two lists could be meant.
+ * @throws SluiceError response/ambiguous when two lists could be meant; response/error-body when there are no records and
+ *   the body says that something went wrong.
  */
 export function selectByDetection(resource: string): Select {
   let place: readonly string[] | undefined;
   return (body) => {
     if (!isObject(body)) return selectWhole(body, true);
     if (place === undefined) {
-      const lists = candidates(body, [], 3);
+      const lists = candidates(body, [], 3).filter((path) => !isErrorKey(path.at(-1) ?? ""));
       const named = lists.filter((path) => RECORD_KEYS.has(path.at(-1) ?? ""));
       const choice = named.length > 0 ? named : lists;
       if (choice.length > 1) {
@@ -76,11 +83,16 @@ export function selectByDetection(resource: string): Select {
         );
       }
       place = choice[0];
-      if (place === undefined) return Object.keys(body).length === 0 ? [] : [body];
+      if (place === undefined) {
+        refuseErrorBody(body, resource);
+        return Object.keys(body).length === 0 ? [] : [body];
+      }
     }
     let value: Json | undefined = body;
     for (const key of place) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
-    return value === undefined ? [] : selectWhole(value, false);
+    const records = value === undefined ? [] : selectWhole(value, false);
+    if (records.length === 0) refuseErrorBody(body, resource);
+    return records;
   };
 }
 

@@ -18,6 +18,7 @@ import {
   recordsHash,
   sightOf,
   signOfEnd,
+  signOfFullPage,
   signOfMore,
 } from "./detection.js";
 import { headerCursorPaginator } from "./header-cursor.js";
@@ -31,14 +32,15 @@ import { paramPlace } from "./place.js";
  * Detects the paginator on the first page, as dlt's `auto`, and goes on with it; it is stored with the position. What
  * is different from dlt: pages that count from 1 are told apart from those that count from 0, offsets and
  * `@odata.nextLink` are detected, a token is sent in a parameter only where its name tells which, and a first page
- * that says it is not the whole in a way that is not understood is an error instead of the end.
+ * that says it is not the whole in a way that is not understood, or that is as full as was asked for and says nothing, is
+ * an error instead of the end.
  *
  * @throws SluiceError `paginator/undetected` for such a page, or one that is not the page that was asked for.
  */
 export const autoPaginator = definePaginator({
   type: "auto",
   summary:
-    "Detects how the API pages on the first page; the default. In the order of trust: next links, tokens, page numbers, offsets. A page that has more after it, but does not say how to ask for it, is an error; one without any sign of paging ends the walk.",
+    "Detects how the API pages on the first page; the default. In the order of trust: next links, tokens, page numbers, offsets. A page that has more after it, but does not say how to ask for it, is an error, and so is one that has as many records as the request's page size and says nothing; any other without a sign of paging ends the walk.",
   options: z.strictObject({}),
   create: (_, context) => ({
     needs: "body",
@@ -161,7 +163,14 @@ function begin(page: PageView, context: PaginatorContext): Next {
     );
   }
   const end = signOfEnd(sight);
-  return end === undefined ? { end: "unknown", why: "no sign of paging" } : { end: "proved", why: end };
+  if (end !== undefined) return { end: "proved", why: end };
+  const full = signOfFullPage(sight);
+  if (full === undefined) return { end: "unknown", why: "no sign of paging" };
+  throw new SluiceError(
+    "paginator/undetected",
+    `there may be more pages (${full.saw}), and the response does not tell`,
+    { hint: `Set endpoint.paginator, ${full.hint}; or single_page, if this page is all.` },
+  );
 }
 
 function goOn(page: PageView, detected: Detected, context: PaginatorContext): Next {

@@ -361,6 +361,20 @@ export function signOfMore(sight: Sight): { readonly saw: string; readonly hint:
   return pages === undefined ? undefined : { saw: `the header ${pages} is more than 1`, hint: counting };
 }
 
+/** A page with as many records as its request asks for, so that nobody knows whether there are others. */
+export function signOfFullPage({
+  page,
+  rows,
+}: Sight): { readonly saw: string; readonly hint: string } | undefined {
+  const param = askedParam(page, LIMITS);
+  const asked = param === undefined ? undefined : integerOf(getParam(page.request.url, param));
+  if (asked === undefined || rows === 0 || rows !== asked) return undefined;
+  return {
+    saw: `${param}=${asked} was asked for, and ${rows} records came`,
+    hint: `for example { type: offset, limit: ${asked}, limit_param: "${param}", total_path: null } or { type: page_number, base_page: 1, total_path: null }`,
+  };
+}
+
 /** What says that there is no next page, or undefined. */
 export function signOfEnd(sight: Sight): string | undefined {
   const { page, fields } = sight;
