@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: "core",
           ...shared,
-          include: ["src/**/*.test.ts", "test/*.test.ts", "test/{laws,fake-api}/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "test/*.test.ts", "test/{laws,fake-api,conformance}/**/*.test.ts"],
         },
       },
       {

@@ -1,0 +1,353 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  duckdb,
+  type EndpointConfig,
+  type Json,
+  type Report,
+  type RestApiConfig,
+  restApi,
+  run,
+} from "../../src/index.js";
+import { answer } from "../fake-api/behaviours.js";
+import { type FakeApi, type SeenRequest, startFakeApi } from "../fake-api/fake-api.js";
+import { query } from "../run/database.js";
+import { queryOf } from "./mock-api.js";
+import { stillRuntime } from "./read.js";
+
+// What dlt 1.26 does without a word: rows that are lost or doubled while the run says success, and walks that never
+// end. Each was reproduced there against a server such as the one here. Whole runs, into a database: the rows are
+// complete, or there is an error; and the server counts the requests.
+
+let folder: string;
+let api: FakeApi;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sluice-losses-"));
+  api = await startFakeApi();
+});
+afterEach(async () => {
+  await api.close();
+  await rm(folder, { recursive: true });
+});
+
+/** No walk here has more than some dozens of requests; one that goes on is ended by this server. */
+const ENOUGH = 100;
+class Endless extends Error {}
+
+/** Serves a path by the number of the request to it. */
+function serve(path: string, respond: (request: SeenRequest, turn: number) => Json, headers = {}): void {
+  let turn = 0;
+  api.route(path, (request) => {
+    turn += 1;
+    if (turn > ENOUGH) throw new Endless(`${path} was asked for more than ${ENOUGH} times`);
+    return answer(200, respond(request, turn), headers);
+  });
+}
+
+const file = () => join(folder, "db.duckdb");
+
+async function load(
+  resources: RestApiConfig["resources"],
+  defaults?: RestApiConfig["resource_defaults"],
+): Promise<Report> {
+  const source: RestApiConfig = {
+    client: { base_url: api.url, retry: { max_retries: 0 } },
+    resources,
+    ...(defaults === undefined ? {} : { resource_defaults: defaults }),
+  };
+  const pipeline = { pipeline: "p", source: restApi(source), destination: duckdb(file()) };
+  return run(pipeline, { runtime: stillRuntime() });
+}
+
+const loadRows = (endpoint: EndpointConfig): Promise<Report> => load([{ name: "rows", endpoint }]);
+
+async function stored(table = "rows"): Promise<number[]> {
+  const tables = await query(file(), `from duckdb_tables() where table_name = '${table}'`);
+  if (tables.length === 0) return [];
+  const rows = await query(file(), `select id::int as id from p.${table} order by id`);
+  return rows.map(({ id }) => Number(id));
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
+const numbered = (from: number, count: number): Json[] => upTo(count).map((n) => ({ id: from + n }));
+const numberIn = (request: SeenRequest, name: string, fallback: number): number =>
+  Number(queryOf(request).get(name) ?? fallback);
+
+async function complete(report: Report, count: number): Promise<void> {
+  expect(report).toMatchObject({ status: "ok", resources: { rows: { rows: count } } });
+  expect(await stored()).toEqual(upTo(count));
+}
+
+/** Failed, with this code; nothing that was appended stays but what a commit before the failure had. */
+function failed(report: Report, code: string): void {
+  expect(report.status).not.toBe("ok");
+  expect(report.resources["rows"]?.error?.code).toBe(code);
+}
+
+describe("silent losses", () => {
+  // Of the loss that dlt has with an incremental child this is the part without a cursor.
+  it("1. children of parents that come in several pages, each parent with older children than the one before", async () => {
+    api.route("/p", { records: numbered(0, 3), paging: "link-header", pageSize: 1 });
+    for (const parent of upTo(3)) {
+      api.route(`/p/${parent}/events`, () =>
+        answer(
+          200,
+          upTo(4).map((n) => ({ id: (parent - 1) * 4 + n, at: `2026-01-0${4 - parent}T00:00:0${n}Z` })),
+        ),
+      );
+    }
+    await complete(
+      await load([
+        { name: "p", selected: false },
+        { name: "rows", endpoint: "p/{resources.p.id}/events" },
+      ]),
+      12,
+    );
+  });
+
+  it.each([0, 1])(
+    "2. detected page numbers of an API that counts from %i: each page once, the last one too",
+    async (base) => {
+      serve("/rows", (request) => {
+        const page = numberIn(request, "page", base) - base;
+        return { data: page < 3 ? numbered(page * 2, 2) : [], total_pages: 3 };
+      });
+      await complete(await loadRows({}), 6);
+    },
+  );
+
+  it("3. offsets step by what the server gave, not by what was asked for", async () => {
+    serve("/rows", (request) => {
+      const offset = numberIn(request, "offset", 0);
+      return { data: numbered(offset, Math.min(2, 7 - offset)), total: 7 };
+    });
+    await complete(await loadRows({ paginator: { type: "offset", limit: 4 } }), 7);
+  });
+
+  it("4. one paginator for all resources counts for each of them", async () => {
+    for (const [path, pages] of [
+      ["/few", 2],
+      ["/rows", 5],
+    ] as const)
+      serve(path, (request) => {
+        const page = numberIn(request, "page", 1);
+        return { data: numbered((page - 1) * 2, 2), pages };
+      });
+    const paginator = { type: "page_number", base_page: 1, total_path: "pages" } as const;
+    const report = await load(["few", "rows"], { endpoint: { paginator } });
+    await complete(report, 10);
+    expect(await stored("few")).toEqual(upTo(4));
+  });
+
+  describe("5. the wrong list", () => {
+    it.each<[string, Json]>([
+      ["a list of texts before the records", { meta: { warnings: ["w"] }, things: numbered(0, 2) }],
+      ["a key with a dot", { "odata.items": numbered(0, 2) }],
+      ["a key with blanks", { "the items": numbered(0, 2) }],
+      ["a list of errors beside the records", { errors: [{ message: "slow" }], things: numbered(0, 2) }],
+    ])("%s is not taken for the records", async (_, body) => {
+      serve("/rows", () => body);
+      await complete(await loadRows({ paginator: "single_page" }), 2);
+    });
+
+    it("of two that could be meant is an error", async () => {
+      serve("/rows", () => ({ cats: numbered(0, 2), dogs: numbered(0, 3) }));
+      failed(await loadRows({}), "response/ambiguous");
+    });
+
+    it("a record with a list of texts is a record", async () => {
+      serve("/rows", () => ({ id: 1, tags: ["a", "b"] }));
+      await complete(await loadRows({}), 1);
+    });
+  });
+
+  it("6. a selector that finds nothing is an error", async () => {
+    serve("/rows", () => ({ items: numbered(0, 2) }));
+    failed(await loadRows({ data_selector: "data.items" }), "response/no-records");
+  });
+
+  it.each<[string, Json]>([
+    ["one match", { data: [{ items: numbered(0, 3) }] }],
+    ["several matches", { data: [{ items: numbered(0, 1) }, { items: numbered(1, 2) }] }],
+  ])("7. %s of a selector gives rows, not lists of them", async (_, body) => {
+    serve("/rows", () => body);
+    await complete(await loadRows({ data_selector: "data[*].items", paginator: "single_page" }), 3);
+  });
+
+  describe("8. paging that is not understood is an error, not a first page", () => {
+    it.each<[string, EndpointConfig, Json, Record<string, string>?]>([
+      ["a flag says that there is more", {}, { data: numbered(0, 3), has_more: true }],
+      ["the total is larger", {}, { data: numbered(0, 3), total: 50 }],
+      ["a next token for a parameter nobody knows", {}, { data: numbered(0, 3), next_key: "k3" }],
+      ["the header has a larger total", {}, numbered(0, 3), { "X-Total-Count": "50" }],
+      ["the page is as full as was asked for", { params: { per_page: 3 } }, numbered(0, 3)],
+    ])("%s", async (_, endpoint, body, headers) => {
+      serve("/rows", () => body, headers);
+      failed(await loadRows(endpoint), "paginator/undetected");
+      expect(await stored()).toEqual([]);
+      expect(api.requests).toHaveLength(1);
+    });
+
+    it("but single_page takes it for all", async () => {
+      serve("/rows", () => ({ data: numbered(0, 3), has_more: true }));
+      await complete(await loadRows({ paginator: "single_page" }), 3);
+    });
+
+    it("and a page with fewer than asked for is the last", async () => {
+      serve("/rows", () => numbered(0, 2));
+      await complete(await loadRows({ params: { per_page: 3 } }), 2);
+    });
+  });
+
+  describe("9. an error in a body of status 200 is not a row, nor an empty page", () => {
+    it.each<[string, EndpointConfig, Json]>([
+      ["an object", {}, { error: { code: 7, message: "quota" } }],
+      ["a text", {}, { error: "quota" }],
+      ["a list, as in GraphQL", {}, { data: null, errors: [{ message: "quota" }] }],
+      ["a flag", {}, { ok: false, message: "quota" }],
+      ["where records are expected", { data_selector: "data" }, { data: [], success: false }],
+    ])("%s", async (_, endpoint, body) => {
+      serve("/rows", () => body);
+      failed(await loadRows(endpoint), "response/error-body");
+      expect(await stored()).toEqual([]);
+    });
+
+    it.each<[string, EndpointConfig]>([
+      ["detected", {}],
+      ["selected", { data_selector: "data" }],
+    ])("on a later page, which would end the walk: %s", async (_, endpoint) => {
+      serve("/rows", (request) => {
+        const page = numberIn(request, "page", 1);
+        return page === 3 ? { error: "try later" } : { data: numbered((page - 1) * 2, 2), pages: 5 };
+      });
+      const paginator = { type: "page_number", base_page: 1, total_path: "pages" } as const;
+      failed(await loadRows({ ...endpoint, paginator }), "response/error-body");
+    });
+
+    it("and what a response_action says comes first", async () => {
+      serve("/rows", (_, turn) => (turn === 1 ? { error: "busy" } : { data: numbered(0, 2) }));
+      const report = await loadRows({
+        paginator: "single_page",
+        retry: { max_retries: 1 },
+        response_actions: [{ content: '"busy"', action: "retry" }],
+      });
+      await complete(report, 2);
+    });
+
+    it.each<[string, Json, number]>([
+      ["an empty list of errors", { data: numbered(0, 2), errors: [] }, 2],
+      ["null", { data: [], error: null }, 0],
+      ["a record that has an error", { id: 1, status: "failed", error: "disk full" }, 1],
+    ])("while %s is none", async (_, body, count) => {
+      serve("/rows", () => body);
+      const report = await loadRows({ paginator: "single_page" });
+      expect(report).toMatchObject({ status: "ok", resources: { rows: { rows: count } } });
+    });
+  });
+});
+
+describe("endless loops", () => {
+  it("1. an empty cursor in a header is the end", async () => {
+    serve("/rows", () => numbered(0, 2), { next: "" });
+    await complete(await loadRows({ paginator: "header_cursor" }), 2);
+    expect(api.requests).toHaveLength(1);
+  });
+
+  it("2. has_more that stays true without a cursor is an error", async () => {
+    serve("/rows", () => ({ data: numbered(0, 2), more: true, next: null }));
+    failed(
+      await loadRows({ paginator: { type: "cursor", cursor_path: "next", has_more_path: "more" } }),
+      "paginator/short",
+    );
+    expect(api.requests).toHaveLength(1);
+  });
+
+  it("3. has_more that stays true does not override a maximum", async () => {
+    serve("/rows", (request) => ({ data: [{ id: numberIn(request, "page", 0) }], more: true }));
+    const report = await loadRows({
+      data_selector: "data",
+      paginator: {
+        type: "page_number",
+        base_page: 1,
+        total_path: null,
+        has_more_path: "more",
+        maximum_page: 3,
+      },
+    });
+    await complete(report, 2);
+    expect(report.resources["rows"]?.completeness).toBe("unknown");
+    expect(api.requests).toHaveLength(2);
+  });
+
+  it("4. a detected token that the API does not know under its name is an error", async () => {
+    serve("/rows", () => ({ data: numbered(0, 2), next_page: 2 }));
+    failed(await loadRows({}), "paginator/loop");
+    expect(api.requests.length).toBeLessThanOrEqual(3);
+  });
+
+  it("5. a page number within a form goes nowhere, which is told before anything is sent", async () => {
+    serve("/rows", () => ({ data: numbered(0, 2), more: true }));
+    const paginator = { type: "page_number", page_body_path: "page", total_path: null } as const;
+    await expect(
+      loadRows({ method: "POST", data: { q: "x" }, data_selector: "data", paginator }),
+    ).rejects.toMatchObject({ code: "config/invalid" });
+    expect(api.requests).toHaveLength(0);
+  });
+
+  it.each([
+    [1, "a link to itself"],
+    [2, "two pages that link to each other"],
+    [3, "a circle of three"],
+  ])("6. a circle of links is an error (%i: %s)", async (length) => {
+    serve("/rows", (request) => {
+      const page = numberIn(request, "p", 0);
+      return { data: [{ id: page }], next: `?p=${page >= length ? 1 : page + 1}` };
+    });
+    failed(await loadRows({ paginator: "json_link" }), "paginator/loop");
+    expect(api.requests.length).toBeLessThanOrEqual(length + 2);
+  });
+
+  it("7. a new cursor to the same records each time is an error", async () => {
+    serve("/rows", (_, turn) => ({ data: numbered(0, 2), next: `c${turn}` }));
+    failed(await loadRows({ paginator: { type: "cursor", cursor_path: "next" } }), "paginator/loop");
+    expect(api.requests.length).toBeLessThanOrEqual(3);
+  });
+
+  it("8. a last page that comes again for every page after it is an error", async () => {
+    serve("/rows", (request) => ({ data: numbered(Math.min(numberIn(request, "page", 1), 3) * 2, 2) }));
+    const paginator = { type: "page_number", base_page: 1, total_path: null } as const;
+    failed(await loadRows({ paginator }), "paginator/loop");
+    expect(api.requests.length).toBeLessThanOrEqual(5);
+  });
+
+  it("9. an API that goes on for ever is ended by max_pages, for every paginator", async () => {
+    serve(
+      "/rows",
+      (request, turn) => ({
+        data: [{ id: turn }],
+        next: `/rows?n=${turn}`,
+        cursor: `c${turn}`,
+        url: request.url,
+      }),
+      { link: "" },
+    );
+    for (const paginator of [
+      { type: "json_link" },
+      { type: "cursor", cursor_path: "cursor" },
+      { type: "cursor", cursor_value: "{{ response.cursor }}", cursor_param: "c" },
+      { type: "page_number", total_path: null },
+      { type: "offset", limit: 1, total_path: null },
+    ] as const) {
+      const before = api.requests.length;
+      const report = await load([
+        { name: `by_${api.requests.length}`, endpoint: { path: "rows", paginator, max_pages: 4 } },
+      ]);
+      expect(Object.values(report.resources)).toMatchObject([
+        { status: "ok", pages: 4, completeness: "unknown" },
+      ]);
+      expect(api.requests.length - before).toBe(4);
+    }
+  });
+});
