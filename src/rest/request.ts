@@ -205,8 +205,12 @@ export function firstRequest(
   body: RequestBody | undefined,
   accept: string,
 ): HttpRequest {
+  // What the path's own query says already, in the same words, is not said twice.
+  const said = url.includes("?") && URL.canParse(url) ? new URL(url).searchParams : undefined;
   const query = new URLSearchParams(
-    params.map(([name, value]): [string, string] => [name, value]),
+    params.flatMap(([name, value]): [string, string][] =>
+      said?.getAll(name).includes(value) === true ? [] : [[name, value]],
+    ),
   ).toString();
   const separator = url.includes("?") ? "&" : "?";
   return {

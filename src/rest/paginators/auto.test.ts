@@ -142,6 +142,17 @@ describe("refuses to end where there is more", () => {
     expect(error.message + String(error.hint)).not.toContain("4711");
   });
 
+  test("a page that is as full as was asked for, and says nothing else", () => {
+    const at = (query: string, body: Json = []) => first(body, { url: `https://api.test/rows?${query}` });
+    const error = errorOf(() => at("per_page=2"));
+    expect(error).toMatchObject({ code: "paginator/undetected" });
+    expect(error.message).toContain("per_page=2 was asked for, and 2 records came");
+    expect(error.hint).toContain('limit_param: "per_page"');
+    expect(at("per_page=3")).toMatchObject({ end: "unknown" });
+    expect(at("per_page=1")).toMatchObject({ end: "unknown" });
+    expect(at("per_page=2", { next: null })).toMatchObject({ end: "proved" });
+  });
+
   test("a list whose header has a larger total", () => {
     expect(errorOf(() => first([], { headers: { "x-total-count": "9" } })).message).toContain(
       "x-total-count",

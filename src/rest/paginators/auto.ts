@@ -41,7 +41,7 @@ import { paramPlace } from "./place.js";
 export const autoPaginator = definePaginator({
   type: "auto",
   summary:
-    "Detects how the API pages on the first page; the default. In the order of trust: next links, tokens, page numbers, offsets. A page that has more after it, but does not say how to ask for it, is an error; one without any sign of paging ends the walk.",
+    "Detects how the API pages on the first page; the default. In the order of trust: next links, tokens, page numbers, offsets. A page that has more after it, but does not say how to ask for it, is an error, and so is one that has as many records as the request's page size and says nothing; any other without a sign of paging ends the walk.",
   options: z.strictObject({}),
   create(_, context) {
     const next = (page: PageView): Next =>
