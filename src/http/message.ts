@@ -36,7 +36,7 @@ export interface ResponseHead {
  */
 export interface Exchange {
   readonly head: ResponseHead;
-  read<T>(decode: (body: Uint8Array, head: ResponseHead) => T): Promise<ReadResult<T>>;
+  read<T>(decode: (body: Uint8Array, head: ResponseHead) => T | Promise<T>): Promise<ReadResult<T>>;
   /** Drops the response without reading it. */
   discard(): void;
 }

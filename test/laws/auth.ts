@@ -260,7 +260,7 @@ function workbench(example: Example): {
       const head = { status: 200, url: request.url, headers: { "content-type": "application/json" } };
       return {
         head,
-        read: async (decode) => ({ head, value: decode(body, head), bytes: body.length }),
+        read: async (decode) => ({ head, value: await decode(body, head), bytes: body.length }),
         discard: () => {},
       };
     },
