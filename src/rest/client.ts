@@ -165,6 +165,7 @@ export async function* readPages(
     baseUrl: client.baseUrl,
     signal,
     send: sendAlone(shared),
+    notes: io.notes,
     now: () => io.runtime.now(),
     conceal: (value) => env.conceal(value),
     warn: (code, message) => io.emit({ type: "warning", resource, code, message }),
@@ -190,14 +191,14 @@ export async function* readPages(
 /** The answer to a token request is small. */
 const MAX_TOKEN_BYTES = 1024 * 1024;
 
-/** Sends requests of an auth method: each to its own origin, with nothing added. OAuth 2 refuses with 400, too. */
+/** Sends requests of an auth method: each to its own origin, with nothing added. OAuth 2 refuses with 400, too; logins with 422. */
 function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">): Send {
   return (request, signal) =>
     createClient({
       ...shared,
       baseUrl: request.url,
       maxBodyBytes: MAX_TOKEN_BYTES,
-      refusals: [400, 401, 403],
+      refusals: [400, 401, 403, 422],
     }).send(request, signal);
 }
 

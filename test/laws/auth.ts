@@ -243,12 +243,14 @@ function workbench(example: Example): {
 } {
   const asked: HttpRequest[] = [];
   const clock = { ms: Date.UTC(2030, 0, 1) };
+  const notes = memoryNotes();
   const io: AuthIo = {
     baseUrl: `${API}/`,
     // As on the wire, each request has a signal of its own.
     get signal() {
       return new AbortController().signal;
     },
+    notes,
     now: () => clock.ms,
     conceal: () => {},
     warn: () => {},
