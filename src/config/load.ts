@@ -35,6 +35,12 @@ export interface LoadOptions {
   readonly destination?: string;
   /** Instead of the configured dataset. */
   readonly dataset?: string;
+  /**
+   * For configurations that are not trusted: no request of a `rest_api` source goes to this machine, to a private
+   * network or to a cloud's metadata service (`http/private-network`). A configuration can't change it; one in
+   * TypeScript is code, which this does not hold. Default false.
+   */
+  readonly blockPrivateNetwork?: boolean;
 }
 
 /** A configuration that was read, checked as a whole, and is ready to run. */
@@ -55,6 +61,8 @@ export interface PipelineParts {
   readonly redactor: Redactor;
   /** The first request of each REST resource, without credentials. */
   readonly requests: Readonly<Record<string, HttpRequest>>;
+  /** `LoadOptions.blockPrivateNetwork`, as it was planned. */
+  readonly blocksPrivateNetwork: boolean;
 }
 
 /**
@@ -97,6 +105,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     lookup: createLookup({ env: options.env ?? process.env, cwd, pipeline: name }),
     variables: { ...config.variables, ...settingVariables(settings) },
     redactor,
+    blockPrivateNetwork: options.blockPrivateNetwork ?? false,
   });
 
   const requests: Record<string, HttpRequest> = {};
@@ -142,7 +151,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     destination: { type: destination.type, location: destination.location },
     resources: resources.map((resource) => resource.name),
     ...(file === undefined ? {} : { file }),
-    parts: { plan, redactor, requests },
+    parts: { plan, redactor, requests, blocksPrivateNetwork: options.blockPrivateNetwork ?? false },
   };
 }
 
@@ -155,8 +164,9 @@ function planEnvironment(given: {
   lookup: Lookups;
   variables: PlanEnvironment["variables"];
   redactor: Redactor;
+  blockPrivateNetwork: boolean;
 }): PlanEnvironment {
-  const { lookup, variables, redactor } = given;
+  const { lookup, variables, redactor, blockPrivateNetwork } = given;
   return {
     variables,
     variable: (name) => lookup.variable(name),
@@ -164,6 +174,7 @@ function planEnvironment(given: {
     conceal: (value) => redactor.add(value),
     redactor,
     userAgent: `sluice/${VERSION}`,
+    blockPrivateNetwork,
   };
 }
 

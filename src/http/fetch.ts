@@ -5,6 +5,7 @@ import { bodyContentType, bodyText } from "./body.js";
 import { decompress } from "./decompress.js";
 import type { HttpRequest } from "./message.js";
 import { networkFailure } from "./network-failure.js";
+import { publicOnly } from "./private-network.js";
 import { requestTarget } from "./url.js";
 
 /** Time limits in seconds. There is none on a whole response: a large one may take its time as long as it moves. */
@@ -22,6 +23,12 @@ export const DEFAULT_TIMEOUTS: Timeouts = { connectS: 10, headersS: 60, bodyS: 6
 /** The most that one response may have after decompression: 256 MiB. */
 export const DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024;
 
+/** Where connections may lead. */
+export interface Reach {
+  /** Refuse loopback, private and other special addresses (`http/private-network`), whoever names them. Default false. */
+  readonly blockPrivateNetwork?: boolean | undefined;
+}
+
 /** Keep-alive connections, shared by the clients of one run. */
 export interface Pool {
   readonly timeouts: Timeouts;
@@ -37,11 +44,14 @@ export interface Pool {
  * const pool = createPool();
  * const client = createClient({ ...options, pool });
  */
-export function createPool(timeouts: Timeouts = DEFAULT_TIMEOUTS): Pool {
+export function createPool(
+  timeouts: Timeouts = DEFAULT_TIMEOUTS,
+  { blockPrivateNetwork = false }: Reach = {},
+): Pool {
   let agent: Promise<Dispatcher> | undefined;
   return {
     timeouts,
-    dispatcher: () => (agent ??= createAgent(timeouts)),
+    dispatcher: () => (agent ??= createAgent(timeouts, blockPrivateNetwork)),
     async close() {
       const opened = await agent;
       await opened?.destroy();
@@ -49,10 +59,16 @@ export function createPool(timeouts: Timeouts = DEFAULT_TIMEOUTS): Pool {
   };
 }
 
-async function createAgent({ connectS, headersS, bodyS }: Timeouts): Promise<Dispatcher> {
-  const { Agent } = await import("undici");
+async function createAgent(
+  { connectS, headersS, bodyS }: Timeouts,
+  blockPrivateNetwork: boolean,
+): Promise<Dispatcher> {
+  const { Agent, buildConnector } = await import("undici");
+  const connect = { timeout: connectS * 1000 };
   return new Agent({
-    connect: { timeout: connectS * 1000 },
+    connect: blockPrivateNetwork
+      ? publicOnly(({ lookup }) => buildConnector({ ...connect, lookup }))
+      : connect,
     headersTimeout: headersS * 1000,
     bodyTimeout: bodyS * 1000,
   });

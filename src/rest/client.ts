@@ -1,5 +1,5 @@
 import { createClient } from "../http/client.js";
-import { createPool, type Pool } from "../http/fetch.js";
+import { createPool, type Pool, type Reach, type Timeouts } from "../http/fetch.js";
 import type { Judge } from "../http/judge.js";
 import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
@@ -50,11 +50,14 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
     allowedOrigins: planOrigins(options.allowed_origins ?? [], findings),
     retry: planRetry(options.retry, DEFAULT_RETRY),
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
-    pool: sharePool({
-      connectS: options.timeouts?.connect ?? 10,
-      headersS: options.timeouts?.headers ?? 60,
-      bodyS: options.timeouts?.body ?? 60,
-    }),
+    pool: sharePool(
+      {
+        connectS: options.timeouts?.connect ?? 10,
+        headersS: options.timeouts?.headers ?? 60,
+        bodyS: options.timeouts?.body ?? 60,
+      },
+      env,
+    ),
   };
 }
 
@@ -207,12 +210,12 @@ interface SharedPool {
   borrow(): { readonly pool: Pool; readonly release: () => Promise<void> };
 }
 
-function sharePool(timeouts: Parameters<typeof createPool>[0]): SharedPool {
+function sharePool(timeouts: Timeouts, reach: Reach): SharedPool {
   let pool: Pool | undefined;
   let users = 0;
   return {
     borrow() {
-      pool ??= createPool(timeouts);
+      pool ??= createPool(timeouts, reach);
       users += 1;
       const borrowed = pool;
       return {

@@ -6,4 +6,6 @@ export interface PlanEnvironment extends ValueSource {
   readonly redactor: Redactor;
   /** `sluice/1.2.3`. */
   readonly userAgent: string;
+  /** Refuse requests into private networks, for configurations that are not trusted. Default false. */
+  readonly blockPrivateNetwork?: boolean;
 }

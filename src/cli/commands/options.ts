@@ -8,6 +8,7 @@ export interface PipelineFlags {
   readonly set?: readonly string[];
   readonly destination?: string;
   readonly dataset?: string;
+  readonly blockPrivateNetwork?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,11 +22,15 @@ export function addPipelineOptions(command: Command): Command {
     )
     .option("--destination <uri>", "where the tables are, such as duckdb:path/to.duckdb")
     .option("--dataset <name>", "database schema of the tables; default: the pipeline's name")
+    .option(
+      "--block-private-network",
+      "send nothing to this machine and to private networks, for configurations that are not trusted",
+    )
     .option("--json", "print one JSON document on stdout");
 }
 
 export function loadOptions(session: Session, config: string | undefined, flags: PipelineFlags): LoadOptions {
-  const { pipeline, set, destination, dataset } = flags;
+  const { pipeline, set, destination, dataset, blockPrivateNetwork } = flags;
   return {
     cwd: session.cwd,
     env: session.env,
@@ -34,6 +39,7 @@ export function loadOptions(session: Session, config: string | undefined, flags:
     ...(set === undefined ? {} : { set }),
     ...(destination === undefined ? {} : { destination }),
     ...(dataset === undefined ? {} : { dataset }),
+    ...(blockPrivateNetwork === undefined ? {} : { blockPrivateNetwork }),
   };
 }
 

@@ -2,7 +2,14 @@ import { z } from "zod";
 import { defineAuth } from "../authenticator.js";
 import { credential, identifier } from "../credential.js";
 import { tokenAuthenticator } from "../token-authenticator.js";
-import { clientAuth, defaultExpiration, obtainGrant, requestData, tokenRequest, tokenUrl } from "./oauth2.js";
+import {
+  clientIdentity,
+  defaultExpiration,
+  obtainGrant,
+  requestData,
+  tokenRequest,
+  tokenUrl,
+} from "./oauth2.js";
 
 /**
  * The client credentials grant of OAuth 2 (RFC 6749 §4.4). Options are dlt's. Unlike dlt: one token for all resources,
@@ -19,7 +26,7 @@ export const oauth2ClientCredentialsAuth = defineAuth({
     access_token_url: tokenUrl.describe("URL of the token endpoint; any origin."),
     client_id: identifier().describe("The client's id."),
     client_secret: credential().describe("The client's secret. Usually {{ secrets.client_secret }}."),
-    client_auth: clientAuth,
+    client_auth: clientIdentity,
     access_token_request_data: requestData,
     default_token_expiration: defaultExpiration,
     access_token: credential()

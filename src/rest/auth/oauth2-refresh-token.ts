@@ -3,7 +3,14 @@ import type { Notes } from "../../model/source.js";
 import { type AuthIo, defineAuth } from "../authenticator.js";
 import { credential, identifier } from "../credential.js";
 import { tokenAuthenticator } from "../token-authenticator.js";
-import { clientAuth, defaultExpiration, obtainGrant, requestData, tokenRequest, tokenUrl } from "./oauth2.js";
+import {
+  clientIdentity,
+  defaultExpiration,
+  obtainGrant,
+  requestData,
+  tokenRequest,
+  tokenUrl,
+} from "./oauth2.js";
 import { tokenNote } from "./token-note.js";
 
 /**
@@ -29,7 +36,7 @@ export const oauth2RefreshTokenAuth = defineAuth({
     refresh_token: credential().describe(
       "The refresh token. Usually {{ secrets.refresh_token }}. One that the server replaces it with is kept, encrypted, with the pipeline's state.",
     ),
-    client_auth: clientAuth,
+    client_auth: clientIdentity,
     scopes: z
       .union([z.string().min(1), z.array(z.string().min(1))])
       .nullable()

@@ -20,7 +20,7 @@ export const defaultExpiration = z
   .default(3600)
   .describe("Seconds that a token serves when the answer has no expires_in.");
 
-export const clientAuth = z
+export const clientIdentity = z
   .enum(["body", "basic"])
   .default("body")
   .describe(
@@ -32,7 +32,7 @@ export interface Client {
   readonly id: string;
   /** Public clients have none. */
   readonly secret: string | undefined;
-  readonly auth: z.output<typeof clientAuth>;
+  readonly auth: z.output<typeof clientIdentity>;
 }
 
 export type RequestData = z.output<typeof requestData>;
