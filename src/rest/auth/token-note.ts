@@ -34,7 +34,7 @@ export function tokenNote({ tokenUrl, clientId, clientSecret, configured }: Toke
       const note = io.notes.read(name);
       if (note === undefined) return undefined;
       try {
-        return opened(String(note), key, name);
+        return opened(typeof note === "string" ? note : "", key, name);
       } catch {
         io.warn("auth/note", UNREADABLE);
         return undefined;
