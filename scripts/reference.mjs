@@ -97,7 +97,7 @@ function authSection(definition) {
 function decoderSection(definition) {
   const examples = definition.examples.map(
     ({ title, options: given, body, value }) =>
-      `**${title}**: \`${printed({ type: definition.type, ...given })}\` makes of \`${printed(body)}\` the value \`${printed(value)}\``,
+      `**${title}**: \`${printed({ type: definition.type, ...given })}\` makes of ${typeof body === "string" ? `\`${printed(body)}\`` : `${body.length} bytes`} the value \`${printed(value)}\``,
   );
   const types = definition.mediaTypes.map((type) => `\`${type}\``).join(", ");
   const hasOptions = Object.keys(definition.options.shape).length > 0;
@@ -185,7 +185,7 @@ const text = [
   "## Authentication",
   ...auths.map(authSection),
   "## Response formats",
-  '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type. Status 204 and an empty body are zero records in every format.',
+  '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type, or where that says nothing by the name in its URL. A gzip file (`calls.csv.gz`) is unpacked first, whatever its format. Text is UTF-8 unless a byte order mark or the content type says otherwise. Status 204 and an empty body are zero records in every format.',
   ...decoders.map(decoderSection),
   "## Response actions",
   "Items of `endpoint.response_actions`, asked in order for every response but followed redirects; the first that fits decides. One fits if both its status and its content do. Without any, 2xx is read, `client.retry.status_codes` are retried, and every other status fails. In TypeScript an item, or its `action`, may be a function of `{ status, url, headers, text }` that returns an action, `{ action, message }`, or nothing to leave it to the next item. Where an item needs the body, the next page's request waits for it.",

@@ -17,7 +17,7 @@ function sender(fails: (count: number) => boolean = () => false): Send & { sent:
       head,
       async read(decodeBody) {
         if (fails(count)) throw new Error("cut");
-        return { head, value: decodeBody(Buffer.from(request.url), head), bytes: 10 };
+        return { head, value: await decodeBody(Buffer.from(request.url), head), bytes: 10 };
       },
       discard: () => {},
     };

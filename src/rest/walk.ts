@@ -12,6 +12,7 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
+import type { Decode } from "./decoder.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
 import { traceOf } from "./trace.js";
@@ -27,7 +28,7 @@ export interface WalkSpec {
   readonly paginatorName?: string;
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
-  readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
+  readonly decode: Decode;
   /** A new selection for each walk: detection remembers the place it found. */
   readonly select: () => Select;
   readonly hasPrimaryKey: boolean;
