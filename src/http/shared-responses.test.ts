@@ -58,6 +58,12 @@ it("lets those who waited send anew when the first one fails or gives up", async
   expect(first).toMatchObject({ status: "rejected" });
   expect(second).toMatchObject({ status: "fulfilled", value: "http://x/1" });
 
+  const done = await send(get(7), signal);
+  await done.read(decode);
+  done.discard();
+  expect(await read(send, 7)).toBe("http://x/7");
+  expect(real.sent.filter((url) => url.endsWith("7"))).toHaveLength(1);
+
   const given = await send(get(5), signal);
   const waiting = read(send, 5);
   given.discard();

@@ -90,7 +90,8 @@ export function planRetry(options: ClientOptions["retry"] | null, base: RetryPol
 /** The client with an endpoint's own time limits; one on connecting needs connections of its own. */
 export function withTimeout(client: SharedClient, configured: EndpointOptions["timeout"]): SharedClient {
   const timeouts = planTimeouts(configured, client.timeouts);
-  const pool = timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts, client.reach);
+  const pool =
+    timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts, client.reach);
   return { ...client, timeouts, pool };
 }
 

@@ -40,7 +40,7 @@ export function tokenNote({ tokenUrl, clientId, clientSecret, configured }: Toke
         return undefined;
       }
     },
-    write: (token, io) => io.notes.write(name, sealed(token, key, name)),
+    write: (token, io) => io.notes.write(name, sealed(token, key, name), { vital: true }),
   };
 }
 
