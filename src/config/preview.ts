@@ -52,7 +52,7 @@ const PAGES_WITHOUT_RECORDS = 10;
  * @throws SluiceError config/usage for an unknown resource; source and auth errors as a run would report them.
  * @example
  * const { pages } = await preview(await loadPipeline(), "calls");
- * pages[0]?.trace?.selection; // "at calls, the only list of objects"
+ * pages[0]?.trace?.selection; // "calls: the only list of objects"
  */
 export async function preview(
   pipeline: Pipeline,

@@ -72,7 +72,7 @@ export class SharedResponses {
     try {
       const exchange = await send(request, signal);
       return {
-        head: exchange.head,
+        ...exchange,
         read: async (decode) => {
           try {
             const read = await exchange.read(decode);

@@ -22,7 +22,7 @@ it("a preview and a check keep a refresh token that was rotated, so that the nex
   let valid = "refresh-0";
   let issued = 0;
   api.route("/token", (request) => {
-    const sent = new URLSearchParams(String(request.body)).get("refresh_token");
+    const sent = new URLSearchParams(request.body).get("refresh_token");
     if (sent !== valid) return answer(400, { error: "invalid_grant" });
     valid = `refresh-${(issued += 1)}`;
     return answer(200, { access_token: `access-${issued}`, refresh_token: valid, expires_in: 3600 });
