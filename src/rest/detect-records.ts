@@ -25,7 +25,7 @@ const USUAL_NAMES = new Set([
 ]);
 
 /** Lists of objects that tell of the response; they are records only where data_selector says so. */
-const NO_RECORDS = new Set(["errors", "error", "warnings", "links", "link", "messages"]);
+const NO_RECORDS = new Set(["errors", "error", "warnings", "links", "link"]);
 
 /** Keys that stand beside the records of a page. */
 const PAGING =

@@ -385,9 +385,11 @@ const cases: readonly Case[] = [
   ),
   {
     of: 16,
-    title: "an object as a parameter is refused",
-    test() {
-      expect(refusalOf(one({ params: { k: { a: 1 } } })).problems[0]).toContain("endpoint.params.k");
+    title: "an object as a parameter (changed: sent in brackets)",
+    async test() {
+      serve(() => []);
+      await rowsOf(one({ params: { k: { a: 1, b: [2, 3] } } }));
+      expect(urls().map(decodeURIComponent)).toEqual(["/rows?k[a]=1&k[b]=2&k[b]=3"]);
     },
   },
   {
