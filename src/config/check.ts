@@ -1,6 +1,7 @@
 import { asSluiceError, type ErrorReport } from "../model/error.js";
 import { memoryNotes } from "../model/notes.js";
 import type { Completeness, Notes, Resource } from "../model/source.js";
+import { withReadablePlaceholders } from "../rest/reference.js";
 import { borrowedNotes } from "./borrowed-notes.js";
 import type { Pipeline } from "./load.js";
 import { firstPage } from "./preview.js";
@@ -55,7 +56,9 @@ export async function check(pipeline: Pipeline, options: CheckOptions = {}): Pro
     const request = planned[resource.name]?.request;
     resources.push({
       name: resource.name,
-      ...(request === undefined ? {} : { request: `${request.method} ${request.url}` }),
+      ...(request === undefined
+        ? {}
+        : { request: `${request.method} ${withReadablePlaceholders(request.url)}` }),
       ...(connect ? await tryResource(pipeline, resource, notes, signal) : {}),
     });
   }

@@ -230,6 +230,20 @@ describe("plan", () => {
     expect((await sluice("plan", "blog.yaml")).stdout).toContain(`GET ${api.url}/posts?offset=0&limit=7`);
   });
 
+  it("shows what is known only later as it was written", async () => {
+    const incremental =
+      "incremental: { cursor_path: at, initial_value: '2026-01-01', start_param: since, step: P1D }";
+    await write(
+      CONFIG.replace("path: posts }", `path: posts, ${incremental} }`).replace(
+        '/comments" }',
+        "/comments\", params: { of: '{resources.posts.id}' } }",
+      ),
+    );
+    const { stdout } = await sluice("plan", "blog.yaml");
+    expect(stdout).toContain(`GET ${api.url}/posts?since={incremental.start_value}`);
+    expect(stdout).toContain("/comments?of={resources.posts.id}");
+  });
+
   it("has a parent that is not loaded itself", async () => {
     await write(CONFIG.replace("name: posts,", "name: posts, selected: false,"));
     expect((await sluice("plan", "blog.yaml")).stdout).toMatch(/^posts +only as parent/m);
