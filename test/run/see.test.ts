@@ -232,7 +232,7 @@ describe("plan", () => {
 
   it("shows what is known only later as it was written", async () => {
     const incremental =
-      "incremental: { cursor_path: at, initial_value: '2026-01-01', start_param: since, step: P1D }";
+      "incremental: { cursor_path: at, initial_value: '2026-01-01', start_param: since, end_param: until, step: P1D }";
     await write(
       CONFIG.replace("path: posts }", `path: posts, ${incremental} }`).replace(
         '/comments" }',
@@ -240,7 +240,9 @@ describe("plan", () => {
       ),
     );
     const { stdout } = await sluice("plan", "blog.yaml");
-    expect(stdout).toContain(`GET ${api.url}/posts?since={incremental.start_value}`);
+    expect(stdout).toContain(
+      `GET ${api.url}/posts?since={incremental.start_value}&until={incremental.end_value}`,
+    );
     expect(stdout).toContain("/comments?of={resources.posts.id}");
   });
 
