@@ -1,8 +1,9 @@
-import { chooseComponent } from "./components.js";
+import { chooseComponent, createComponent } from "./components.js";
 import type { Decode, DecoderDefinition } from "./decoder.js";
 import { decoders } from "./decoders/index.js";
 import { jsonDecoder } from "./decoders/json.js";
 import type { Finding, Findings } from "./finding.js";
+import { guardDecode } from "./guard.js";
 import type { EndpointOptions } from "./options.js";
 
 /** How an endpoint's bodies are decoded, and what it asks for in `accept`. */
@@ -21,10 +22,14 @@ export function planFormat(
   findings: Findings,
 ): Format | undefined {
   if (configured === undefined || configured === null) return { decode: decodeByType(), accept: ACCEPT };
-  const chosen = chooseComponent("format", decoders, configured, undefined, path, findings);
+  const known = decoders as readonly unknown[] as readonly DecoderDefinition[];
+  const chosen = chooseComponent("format", known, configured, path, findings);
   if (chosen === undefined) return undefined;
+  const create = (): Decode => chosen.definition.create(chosen.options as never);
+  const decode = createComponent(chosen, create, path, findings);
+  if (decode === undefined) return undefined;
   return {
-    decode: chosen.definition.create(chosen.options as never),
+    decode: chosen.own === undefined ? decode : guardDecode(decode, chosen.own),
     accept: chosen.definition.mediaTypes[0],
   };
 }
