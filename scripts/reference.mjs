@@ -120,6 +120,10 @@ function destinationSection(definition) {
   ].join("\n\n");
 }
 
+/** A kind of component that users can write themselves. */
+const ownSection = (kind, define) =>
+  `In a TypeScript configuration a ${kind} of one's own stands in place of a built-in one: \`${define}({ type: "mine", options, create, … })\` gives a function from its options to what the configuration takes, and without options can stand there itself. See [CONTRIBUTING](../CONTRIBUTING.md#without-a-place-in-the-registry).`;
+
 const rest = jsonSchema(restApiOptions);
 const resourceObject = rest.properties.resources.items.anyOf.find((item) => item.properties !== undefined);
 const endpointObject = resourceObject.properties.endpoint.anyOf
@@ -181,11 +185,14 @@ const text = [
   "Items of `processing_steps`, in order; within one item filter, map, yield_map. An expression sees `record` and `config`, and in TypeScript each may be a function, also an async one. A record that is a plain value comes as `{ value }`. Pages, positions and paginators are those of the API, whatever the steps leave of a page; a change of the steps makes a walk that was cut short start again.",
   objectTable(resourceObject.properties.processing_steps),
   "## Paginators",
+  ownSection("paginator", "definePaginator"),
   ...paginators.map(paginatorSection),
   "## Authentication",
+  ownSection("auth method", "defineAuth"),
   ...auths.map(authSection),
   "## Response formats",
   '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type, or where that says nothing by the name in its URL. A gzip file (`calls.csv.gz`) is unpacked first, whatever its format. Text is UTF-8 unless a byte order mark or the content type says otherwise. Status 204 and an empty body are zero records in every format.',
+  ownSection("format", "defineDecoder"),
   ...decoders.map(decoderSection),
   "## Response actions",
   "Items of `endpoint.response_actions`, asked in order for every response but followed redirects; the first that fits decides. One fits if both its status and its content do. Without any, 2xx is read, `client.retry.status_codes` are retried, and every other status fails. In TypeScript an item, or its `action`, may be a function of `{ status, url, headers, text }` that returns an action, `{ action, message }`, or nothing to leave it to the next item. Where an item needs the body, the next page's request waits for it.",

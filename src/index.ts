@@ -1,4 +1,6 @@
 /** The public API of Sluice. The command line and the studio use nothing else. */
+/** Zod 4, for the options of paginators, auth methods, formats and destinations of one's own. */
+export { z } from "zod";
 export { type CheckedResource, type CheckOptions, type CheckResult, check } from "./config/check.js";
 export {
   defineConfig,
@@ -29,7 +31,7 @@ export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
 export { postgres } from "./destinations/postgres.js";
-export type { HttpRequest, ResponseHead, Send } from "./http/message.js";
+export { type HttpRequest, type ResponseHead, RetryableError, type Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";
 export type {
   Connection,
@@ -86,14 +88,27 @@ export type {
   RestApiConfig,
 } from "./rest/config.js";
 export { credential, identifier } from "./rest/credential.js";
+export {
+  type Decode,
+  type DecoderDefinition,
+  type DecoderExample,
+  type DefinedDecoder,
+  defineDecoder,
+  type OwnDecoder,
+} from "./rest/decoder.js";
 export type { ConvertFunction } from "./rest/incremental/options.js";
 export type { CursorValue, LastValueFunction } from "./rest/incremental/value.js";
+export type { Defined, Own } from "./rest/own.js";
 export {
+  type DefinedPaginator,
   definePaginator,
   type Next,
+  type OwnPaginator,
   type PageView,
   type Paginator,
+  type PaginatorContext,
   type PaginatorDefinition,
+  type PaginatorExample,
 } from "./rest/paginator.js";
 export type { JudgedResponse, ResponseActionName, ResponseFunction } from "./rest/response-actions.js";
 export type { FilterFunction, MapFunction, YieldMapFunction } from "./rest/steps.js";

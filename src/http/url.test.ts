@@ -208,17 +208,23 @@ describe("fingerprint", () => {
     body: { kind: "json", value: { a: 1 } },
   };
 
-  it("tells method, URL and body apart, and nothing else", () => {
-    const same = [request, { ...request, headers: { x: "y" } }, { ...request, url: "http://h/?a=1#f" }];
+  it("tells method, URL, headers and body apart, and nothing else", () => {
+    const same = [request, { ...request, url: "http://h/?a=1#f" }, { ...request, method: "post" }];
     expect(new Set(same.map(fingerprint)).size).toBe(1);
     const different: HttpRequest[] = [
       request,
       { ...request, method: "GET" },
+      { ...request, headers: { cursor: "2" } },
       { ...request, url: "http://h/?a=2" },
       { ...request, body: { kind: "json", value: { a: 12345678901234567890n } } },
       { ...request, body: { kind: "form", pairs: [["a", "1"]] } },
     ];
     expect(new Set(different.map(fingerprint)).size).toBe(different.length);
+    const [one, other] = [
+      { X: "1", b: "2" },
+      { B: "2", x: "1" },
+    ];
+    expect(fingerprint({ ...request, headers: one })).toBe(fingerprint({ ...request, headers: other }));
     expect(fingerprint(request)).toMatch(/^[\w-]{22}$/);
   });
 });

@@ -93,12 +93,14 @@ export function originOf(url: string): string | undefined {
 }
 
 /**
- * What makes two requests of one walk the same: method, URL without fragment, and body. 22 characters, safe in a file
- * name. Headers don't count, for they stay the same during a walk.
+ * What makes two requests of one walk the same: method, URL without fragment, headers (some APIs take the cursor there)
+ * and body. 22 characters, safe in a file name.
  */
 export function fingerprint(request: HttpRequest): string {
   const { address, query } = split(request.url);
-  const text = [request.method.toUpperCase(), `${address}?${query}`, bodyText(request.body) ?? ""].join("\n");
+  const headers = Object.entries(request.headers).map(([name, value]) => `${name.toLowerCase()}: ${value}`);
+  const head = [request.method.toUpperCase(), `${address}?${query}`, ...headers.toSorted()];
+  const text = [...head, bodyText(request.body) ?? ""].join("\n");
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }
 

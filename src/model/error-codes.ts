@@ -207,6 +207,12 @@ export const ERROR_CODES = {
     explain:
       "A function among the resource's processing_steps threw, or gave what is no record. The message names the step; what was thrown is not shown, for it may quote the record.",
   },
+  "component/failed": {
+    kind: "source",
+    title: "A paginator, auth method or format of the user's own failed",
+    explain:
+      "Its code threw, or gave what it must not, such as a promise where a value is wanted. The message names the function and where it threw; what was thrown is not shown, for it may quote a record. Throw a SluiceError to say it in words of your own, and a RetryableError for a body that may be whole the next time.",
+  },
   "data/not-record": {
     kind: "data",
     title: "A record has a shape that no row can have",

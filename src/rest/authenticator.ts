@@ -2,6 +2,7 @@ import type { ZodType, z } from "zod";
 import type { HttpRequest, Send } from "../http/message.js";
 import type { Json } from "../model/json.js";
 import type { Notes } from "../model/source.js";
+import { type Defined, defined, type Own } from "./own.js";
 
 /**
  * Adds credentials to a request. The client calls `authorize` for every attempt, and only for requests to the source's
@@ -70,18 +71,18 @@ export interface AuthExample<Options> {
 }
 
 /** An auth method of one's own with its options, as it stands in `client.auth` and `endpoint.auth`. */
-export interface OwnAuth {
-  readonly type: AuthDefinition;
-  readonly [option: string]: unknown;
-}
+export type OwnAuth = Own<AuthDefinition>;
 
 /** A definition that is called with its options to be used in a configuration. */
-export type DefinedAuth<Options extends ZodType, Type extends string> = AuthDefinition<Options, Type> &
-  ((options: z.input<Options>) => OwnAuth);
+export type DefinedAuth<Options extends ZodType, Type extends string> = Defined<
+  AuthDefinition<Options, Type>,
+  Options
+>;
 
 /**
  * Defines an auth method. What it returns is the definition, and a function from options to what `client.auth` takes;
- * options may hold `secret("name")`, and are checked when the pipeline is loaded.
+ * options may hold `secret("name")`, and are checked when the pipeline is loaded. Without options the definition stands
+ * there itself.
  *
  * @example
  * const teamAuth = defineAuth({
@@ -98,10 +99,5 @@ export type DefinedAuth<Options extends ZodType, Type extends string> = AuthDefi
 export function defineAuth<const Type extends string, Options extends ZodType>(
   definition: AuthDefinition<Options, Type>,
 ): DefinedAuth<Options, Type> {
-  const use = (options: z.input<Options>): OwnAuth => ({
-    ...(options as object),
-    type: defined as unknown as AuthDefinition,
-  });
-  const defined = Object.assign(use, definition);
-  return defined;
+  return defined("auth", definition);
 }

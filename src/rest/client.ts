@@ -12,10 +12,11 @@ import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { auths } from "./auth/index.js";
 import type { AuthDefinition, Authenticator, AuthIo } from "./authenticator.js";
-import { chooseComponent } from "./components.js";
+import { chooseComponent, createComponent, splitComponent } from "./components.js";
 import { readIfChanged } from "./conditional.js";
 import type { PlanEnvironment } from "./environment.js";
-import { attempt, type Finding, type Findings } from "./finding.js";
+import type { Finding, Findings } from "./finding.js";
+import { guardAuthenticator } from "./guard.js";
 import { planRules, planTimeouts } from "./limits.js";
 import { warningOfLinks } from "./link-warning.js";
 import type { AuthOptions, ClientOptions, EndpointOptions } from "./options.js";
@@ -124,34 +125,25 @@ function planAuth(
   findings: Findings,
 ): Authenticator | undefined {
   if (configured === null) return undefined;
-  const { definitions, type, options } = namedAuth(configured);
-  const kept = new Set(definitions.find((definition) => definition.type === type)?.expressions);
+  const definitions = auths as readonly unknown[] as readonly AuthDefinition[];
+  // An auth object without a type is a bearer token, as in dlt.
+  const { type, options } = splitComponent(configured, "bearer");
+  const meant = typeof type === "string" ? definitions.find((definition) => definition.type === type) : type;
+  const kept = new Set((meant as AuthDefinition | undefined)?.expressions);
   const resolved = Object.fromEntries(
     Object.entries(options).map(([name, value]) => [
       name,
       kept.has(name) ? value : resolveValue(value, env, [...path, name], findings),
     ]),
   );
-  const chosen = chooseComponent("auth", definitions, { ...resolved, type }, undefined, path, findings);
+  const chosen = chooseComponent("auth", definitions, { ...resolved, type }, path, findings);
   if (chosen === undefined) return undefined;
   for (const value of Object.values(chosen.options as Record<string, unknown>)) {
     if (value instanceof Secret) env.conceal(value.reveal());
   }
-  return attempt(() => chosen.definition.create(chosen.options as never), path, findings);
-}
-
-/** The type and options of a configured auth method, and the definitions that it may be one of. */
-function namedAuth(configured: string | Readonly<Record<string, unknown>>): {
-  readonly definitions: readonly AuthDefinition[];
-  readonly type: string;
-  readonly options: Readonly<Record<string, unknown>>;
-} {
-  const known = auths as readonly unknown[] as readonly AuthDefinition[];
-  if (typeof configured === "string") return { definitions: known, type: configured, options: {} };
-  // An auth object without a type is a bearer token, as in dlt.
-  const { type = "bearer", ...options } = configured as { type?: string | AuthDefinition };
-  if (typeof type === "string") return { definitions: known, type, options };
-  return { definitions: [type], type: type.type, options };
+  const create = (): Authenticator => chosen.definition.create(chosen.options as never);
+  const made = createComponent(chosen, create, path, findings);
+  return made === undefined || chosen.own === undefined ? made : guardAuthenticator(made, chosen.own);
 }
 
 /** How the requests of one endpoint get their credentials when they are sent. */

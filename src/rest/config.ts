@@ -1,8 +1,10 @@
 import type { z } from "zod";
 import type { auths } from "./auth/index.js";
-import type { OwnAuth } from "./authenticator.js";
+import type { AuthDefinition, OwnAuth } from "./authenticator.js";
+import type { DecoderDefinition, OwnDecoder } from "./decoder.js";
 import type { decoders } from "./decoders/index.js";
 import type { restApiOptions } from "./options.js";
+import type { OwnPaginator, PaginatorDefinition } from "./paginator.js";
 import type { paginators } from "./paginators/index.js";
 
 /** `{ type: "bearer", token: … }` from a definition's type and option schema. */
@@ -17,17 +19,35 @@ type KnownPaginator = (typeof paginators)[number];
 type KnownAuth = (typeof auths)[number];
 type KnownDecoder = (typeof decoders)[number];
 
-/** Any paginator: its options with a `type`, the type's name alone where no option is required, or null for the default. */
-export type PaginatorConfig = Configured<KnownPaginator> | KnownPaginator["type"] | "auto" | null;
-/** Any auth method; an object without `type` is a bearer token. One's own is what `defineAuth` gives, called. */
+/**
+ * Any paginator: its options with a `type`, the type's name alone where no option is required, or null for the default.
+ * One's own is what `definePaginator` gives, called with its options or as it is.
+ */
+export type PaginatorConfig =
+  | Configured<KnownPaginator>
+  | KnownPaginator["type"]
+  | OwnPaginator
+  | PaginatorDefinition
+  | "auto"
+  | null;
+/** Any auth method; an object without `type` is a bearer token. One's own is what `defineAuth` gives, as with paginators. */
 export type AuthConfig =
   | Configured<KnownAuth>
   | OwnAuth
+  | AuthDefinition
   | Omit<Configured<Extract<KnownAuth, { type: "bearer" }>>, "type">
   | null;
 
-/** Any response format: its options with a `type`, the type's name alone, or null to go by the content type. */
-export type FormatConfig = Configured<KnownDecoder> | KnownDecoder["type"] | null;
+/**
+ * Any response format: its options with a `type`, the type's name alone, or null to go by the content type. One's own is
+ * what `defineDecoder` gives, as with paginators.
+ */
+export type FormatConfig =
+  | Configured<KnownDecoder>
+  | KnownDecoder["type"]
+  | OwnDecoder
+  | DecoderDefinition
+  | null;
 
 type Loose = z.input<typeof restApiOptions>;
 type LooseResource = Exclude<Loose["resources"][number], string>;

@@ -1,6 +1,7 @@
 import type { ZodType, z } from "zod";
 import type { ResponseHead } from "../http/message.js";
 import type { Json } from "../model/json.js";
+import { type ComponentDefinition, type Defined, defined, type Own } from "./own.js";
 
 /**
  * The value of a whole body, after decompression; undefined when there is nothing in it, which means no records. A
@@ -22,7 +23,7 @@ export interface DecoderContext {
 }
 
 /** A format inside of another one: a type, or its options with `type`. */
-export type InnerFormat = string | Readonly<Record<string, unknown>>;
+export type InnerFormat = string | Readonly<Record<string, unknown>> | ComponentDefinition;
 
 /** Decodes a file of a body by its name; undefined when no format claims the name and none is configured. */
 export type DecodeFile = (name: string) => Decode | undefined;
@@ -37,8 +38,8 @@ export interface DecoderDefinition<Options extends ZodType = ZodType, Type exten
    * format is configured.
    */
   readonly mediaTypes: readonly [string, ...string[]];
-  /** Endings of file names that it is chosen for inside of an archive: `csv`. */
-  readonly extensions: readonly string[];
+  /** Endings of file names that it is chosen for inside of an archive: `csv`. Default: none. */
+  readonly extensions?: readonly string[];
   /** A strict object without `type`, every option described. */
   readonly options: Options;
   /** `context` is for formats that unpack a body or hold other formats. */
@@ -55,9 +56,32 @@ export interface DecoderExample<Options> {
   readonly value: Json;
 }
 
-/** Keeps the option types of one definition together. */
+/** A response format of one's own with its options, as it stands in `endpoint.format`. */
+export type OwnDecoder = Own<DecoderDefinition>;
+
+/** A definition that is called with its options to be used in a configuration. */
+export type DefinedDecoder<Options extends ZodType, Type extends string> = Defined<
+  DecoderDefinition<Options, Type>,
+  Options
+>;
+
+/**
+ * Defines a response format. What it returns is the definition, and a function from options to what `endpoint.format`
+ * takes; without options the definition stands there itself. Options are checked when the pipeline is loaded. A format
+ * of one's own is used where it is configured; only the built-in ones are chosen by content type.
+ *
+ * @example
+ * const lines = defineDecoder({
+ *   type: "lines", summary: "One record a line.", mediaTypes: ["text/plain"],
+ *   options: z.strictObject({ key: z.string().describe("Key of the line in its record.") }),
+ *   create: ({ key }) => (body) =>
+ *     new TextDecoder().decode(body).split("\n").filter(Boolean).map((line) => ({ [key]: line })),
+ *   examples: [],
+ * });
+ * const words = { name: "words", endpoint: { path: "words.txt", format: lines({ key: "word" }) } };
+ */
 export function defineDecoder<const Type extends string, Options extends ZodType>(
   definition: DecoderDefinition<Options, Type>,
-): DecoderDefinition<Options, Type> {
-  return definition;
+): DefinedDecoder<Options, Type> {
+  return defined("format", definition);
 }

@@ -5,16 +5,18 @@ import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { type Bindings, compileParentKey, compileParts, type RequestParts } from "./bind.js";
 import { planRetry, readPages, type SharedClient, withTimeout } from "./client.js";
-import { chooseComponent } from "./components.js";
+import { chooseComponent, createComponent, splitComponent } from "./components.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
-import { fingerprintOf } from "./fingerprint.js";
+import { identityOf } from "./fingerprint.js";
 import { planFormat } from "./format.js";
+import { guardPaginator } from "./guard.js";
 import { type Incremental, placeholderValues } from "./incremental/incremental.js";
 import { planIncremental } from "./incremental/plan.js";
 import { planRules } from "./limits.js";
-import type { ClientOptions } from "./options.js";
-import type { Paginator } from "./paginator.js";
+import type { ClientOptions, EndpointOptions } from "./options.js";
+import { isDefinition } from "./own.js";
+import type { Paginator, PaginatorDefinition } from "./paginator.js";
 import { paginators } from "./paginators/index.js";
 import { planParentPages } from "./parent-pages.js";
 import type { Relative } from "./parents.js";
@@ -97,7 +99,7 @@ export function planEndpoint(
     endpoint.paginator ?? (one ? "single_page" : context.clientOptions.paginator),
     asked.parameters,
     env,
-    [...at, "paginator"],
+    one || (endpoint.paginator ?? null) !== null ? [...at, "paginator"] : ["client", "paginator"],
     findings,
   );
   const { format, requestOf, parts } = asked;
@@ -133,7 +135,7 @@ export function planEndpoint(
     storable: (text) => env.redactor.redact(text) === text,
   };
   const { format: decoding, auth, response_actions, retry, success_when } = endpoint;
-  const answers = fingerprintOf({
+  const answers = identityOf({
     alone: changesRecords(options) ? options.name : null,
     request,
     decoding,
@@ -180,6 +182,7 @@ export function planEndpoint(
       request,
       paginator: paginator.described,
       selector: endpoint.data_selector ?? null,
+      ...(hasOwnDecoder(endpoint.format) ? { format: endpoint.format } : {}),
       ...(endpoint.batch == null ? {} : { batch: endpoint.batch }),
       ...(described === null ? {} : { incremental: described }),
     },
@@ -293,17 +296,26 @@ function planPaginator(
   path: Finding["path"],
   findings: Findings,
 ): { paginator: Paginator; type: string; described: unknown } | undefined {
-  const chosen = chooseComponent("paginator", paginators, configured ?? "auto", undefined, path, findings);
+  const known = paginators as readonly unknown[] as readonly PaginatorDefinition[];
+  const chosen = chooseComponent("paginator", known, configured ?? "auto", path, findings);
   if (chosen === undefined) return undefined;
   const context = {
     config: env.variables,
     parameters,
     secrets: secretsIn(chosen.options, env, path, findings),
   };
-  const paginator = attempt(() => chosen.definition.create(chosen.options as never, context), path, findings);
+  const { definition, options, own } = chosen;
+  const create = (): Paginator => definition.create(options as never, context);
+  const paginator = createComponent(chosen, create, path, findings);
   if (paginator === undefined) return undefined;
-  const { type } = chosen.definition;
-  return { paginator, type, described: { type, options: chosen.options } };
+  const { type } = definition;
+  if (own === undefined) return { paginator, type, described: { type, options } };
+  return { paginator: guardPaginator(paginator, own), type, described: { type: definition, options } };
+}
+
+/** The bytes are read otherwise if the user's code is another one; a built-in format does not change. */
+function hasOwnDecoder(format: EndpointOptions["format"]): boolean {
+  return format !== null && format !== undefined && isDefinition(splitComponent(format).type);
 }
 
 /** Who says that it is this paginator. */

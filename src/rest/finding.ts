@@ -21,17 +21,23 @@ export function attempt<T>(work: () => T, path: Finding["path"], findings: Findi
   }
 }
 
-/** Collects mistakes, so that all are told at once. */
+/** Collects mistakes, so that all are told at once; what several resources share is told once. */
 export class Findings {
   readonly all: Finding[] = [];
+  readonly #known = new Set<string>();
 
   add(path: Finding["path"], message: string, rest: { hint?: string; code?: ErrorCode } = {}): undefined {
-    this.all.push({ path, message, ...rest });
-    return undefined;
+    return this.#addNew({ path, message, ...rest }, message);
   }
 
   addZod(path: Finding["path"], error: ZodError, schema: ZodType): undefined {
-    this.all.push({ path, error, schema });
+    return this.#addNew({ path, error, schema }, error.message);
+  }
+
+  #addNew(finding: Finding, message: string): undefined {
+    const key = JSON.stringify([finding.path, message]);
+    if (!this.#known.has(key)) this.all.push(finding);
+    this.#known.add(key);
     return undefined;
   }
 }

@@ -1,10 +1,11 @@
 import { DEFAULT_MAX_BODY_BYTES } from "../http/fetch.js";
 import type { ResponseHead } from "../http/message.js";
-import { chooseComponent } from "./components.js";
+import { chooseComponent, createComponent } from "./components.js";
 import type { Decode, DecodeFile, DecoderContext, DecoderDefinition, InnerFormat } from "./decoder.js";
 import { decoders } from "./decoders/index.js";
 import { jsonDecoder } from "./decoders/json.js";
 import type { Finding, Findings } from "./finding.js";
+import { guardDecode } from "./guard.js";
 import { isGzip, unzipped } from "./gzip.js";
 import type { EndpointOptions } from "./options.js";
 
@@ -42,7 +43,8 @@ function namedFormat(
   path: Finding["path"],
   findings: Findings,
 ): Format | undefined {
-  const chosen = chooseComponent("format", decoders, configured, undefined, path, findings);
+  const known = decoders as readonly unknown[] as readonly DecoderDefinition[];
+  const chosen = chooseComponent("format", known, configured, path, findings);
   if (chosen === undefined) return undefined;
   const context: DecoderContext = {
     maxBytes,
@@ -53,9 +55,13 @@ function namedFormat(
     },
   };
   const before = findings.all.length;
-  const decode = chosen.definition.create(chosen.options as never, context);
-  const isSound = findings.all.length === before;
-  return isSound ? { decode, accept: chosen.definition.mediaTypes[0] } : undefined;
+  const create = (): Decode => chosen.definition.create(chosen.options as never, context);
+  const decode = createComponent(chosen, create, path, findings);
+  if (decode === undefined || findings.all.length > before) return undefined;
+  return {
+    decode: chosen.own === undefined ? decode : guardDecode(decode, chosen.own),
+    accept: chosen.definition.mediaTypes[0],
+  };
 }
 
 /** Every format with its default options, where nothing is configured. */
@@ -72,7 +78,7 @@ function decodersByName(maxBytes: number): DecodeFile {
   return (name) => {
     const extension = /\.([^./]+)(?:\.gz)?$/i.exec(name)?.[1]?.toLowerCase() ?? "";
     known ??= defaultDecoders(maxBytes);
-    const decode = known.find(({ extensions }) => extensions.includes(extension))?.decode;
+    const decode = known.find(({ extensions }) => extensions?.includes(extension) === true)?.decode;
     return decode === undefined ? undefined : unpackedFirst(decode, maxBytes);
   };
 }

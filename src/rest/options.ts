@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { DATA_TYPES } from "../model/table.js";
-import type { AuthDefinition } from "./authenticator.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
+import { type ComponentDefinition, isDefinition } from "./own.js";
 import { foreignClientKeys, foreignResourceKeys, refusedFunction } from "./refused.js";
 import { responseActions } from "./response-actions.js";
 import { processingSteps } from "./steps.js";
@@ -11,25 +11,19 @@ import { successOptions } from "./success.js";
 /** A value that may hold `{{ … }}` templates; what they give is decided at plan time. */
 const jsonValue: z.ZodType = z.unknown();
 
+const definition = z.custom<ComponentDefinition>(isDefinition, {
+  error:
+    "must be a type's name, or what definePaginator, defineAuth or defineDecoder gave (with options that are a schema of zod 4)",
+});
+
 /**
- * A paginator, auth method or format: a type name, an object with `type`, or null for none. What the object may hold is the
- * business of the component with that type; `components.ts` checks it, so that its messages speak of one component
- * instead of a union of all.
+ * A paginator, auth method or format: a type name, an object with `type`, or null for none. In place of the name there may
+ * be a definition of the user's own. What the object may hold is the business of the component with that type;
+ * `components.ts` checks it, so that its messages speak of one component instead of a union of all.
  */
-const component = z.union([z.string(), z.looseObject({ type: z.string().optional() })]).nullable();
-
-/** As a component; the type may also be a definition of one's own, made by `defineAuth`. */
-const auth = z
-  .union([
-    z.string(),
-    z.looseObject({ type: z.union([z.string(), z.custom<AuthDefinition>(isDefinition)]).optional() }),
-  ])
+const component = z
+  .union([z.string(), definition, z.looseObject({ type: z.union([z.string(), definition]).optional() })])
   .nullable();
-
-function isDefinition(value: unknown): boolean {
-  const isThing = typeof value === "function" || (typeof value === "object" && value !== null);
-  return isThing && "create" in value && "options" in value;
-}
 
 const columnHint = z.strictObject({
   data_type: z.enum(DATA_TYPES).optional().describe("Type of the column; left out: inferred."),
@@ -207,7 +201,7 @@ const endpoint = z.strictObject({
     .describe(
       "Loads only what is new since the last complete run. {incremental.start_value}, .last_value, .initial_value, .end_value and .lag stand in path, params, headers, json and data; without a value, a parameter or header is left out.",
     ),
-  auth: auth
+  auth: component
     .optional()
     .describe("How requests of this endpoint are authorized; default: client.auth; null: not at all."),
 });
@@ -320,7 +314,7 @@ const resource = z.strictObject({
 const client = z.strictObject({
   base_url: z.string().min(1).describe("Absolute URL that all paths are joined to."),
   headers: headers.optional().describe("Headers of every request."),
-  auth: auth.optional().describe("How requests are authorized."),
+  auth: component.optional().describe("How requests are authorized."),
   paginator: component.optional().describe("Paginator of all endpoints that have none of their own."),
   allowed_origins: z
     .array(z.string())
@@ -369,5 +363,5 @@ export type RestApiOptions = z.output<typeof restApiOptions>;
 export type ResourceOptions = z.output<typeof resource>;
 export type EndpointOptions = z.output<typeof endpoint>;
 export type ClientOptions = z.output<typeof client>;
-export type AuthOptions = z.output<typeof auth>;
+export type AuthOptions = z.output<typeof component>;
 export type ColumnsOptions = z.output<typeof columns>;

@@ -2,6 +2,7 @@ import type { ZodType, z } from "zod";
 import type { HttpRequest, ResponseHead } from "../http/message.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness } from "../model/source.js";
+import { type Defined, defined, type Own } from "./own.js";
 
 /** What a paginator may look at: the request it was asked with, and what came back. */
 export interface PageView {
@@ -103,9 +104,38 @@ export interface PaginatorExample<Options> {
   }[];
 }
 
-/** Keeps the option types of one definition together. */
+/** A paginator of one's own with its options, as it stands in `client.paginator` and `endpoint.paginator`. */
+export type OwnPaginator = Own<PaginatorDefinition>;
+
+/** A definition that is called with its options to be used in a configuration. */
+export type DefinedPaginator<Options extends ZodType, Type extends string> = Defined<
+  PaginatorDefinition<Options, Type>,
+  Options
+>;
+
+/**
+ * Defines a paginator. What it returns is the definition, and a function from options to what `endpoint.paginator` takes;
+ * without options the definition stands there itself. Options are checked when the pipeline is loaded.
+ *
+ * @example
+ * const ticketPaginator = definePaginator({
+ *   type: "ticket", summary: "Sends the ticket of each page back in a header.",
+ *   options: z.strictObject({ header: z.string().describe("The header.") }),
+ *   create: ({ header }) => ({
+ *     needs: "head",
+ *     first: (request) => request,
+ *     next({ request, head }) {
+ *       const ticket = head.headers[header];
+ *       if (ticket === undefined) return { end: "proved", why: "no ticket" };
+ *       return { request: { ...request, headers: { ...request.headers, [header]: ticket } } };
+ *     },
+ *   }),
+ *   examples: [],
+ * });
+ * const calls = { name: "calls", endpoint: { paginator: ticketPaginator({ header: "x-ticket" }) } };
+ */
 export function definePaginator<const Type extends string, Options extends ZodType>(
   definition: PaginatorDefinition<Options, Type>,
-): PaginatorDefinition<Options, Type> {
-  return definition;
+): DefinedPaginator<Options, Type> {
+  return defined("paginator", definition);
 }

@@ -7,6 +7,7 @@ import type { Io, Page } from "../model/source.js";
 import type { PlanEnvironment } from "./environment.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { functionOption } from "./function-option.js";
+import { kindOf } from "./thrown.js";
 
 /** Keeps a record for which it gives something true. A record that is a plain value comes as `{ value }`. */
 export type FilterFunction = (record: JsonObject) => unknown;
@@ -232,13 +233,4 @@ function failed(error: unknown, what: string, resource: string): SluiceError {
     hint: "A field may be missing or null in some records. What was thrown is not shown, for it may quote the record.",
     cause: error,
   });
-}
-
-/** `a TypeError at steps.ts:12:7`. */
-function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return "something that is no Error";
-  const kind = /^[A-Z]\w*$/.test(error.constructor.name) ? error.constructor.name : "Error";
-  const trace = (error.stack ?? "").replace(error.message, "");
-  const [, place] = /\bat [^\n]*?([\w.-]+:\d+:\d+)\)?(?:\n|$)/.exec(trace) ?? [];
-  return `${/^[AEIO]/.test(kind) ? "an" : "a"} ${kind}${place === undefined ? "" : ` at ${place}`}`;
 }

@@ -1,7 +1,45 @@
 /** What the types of a configuration must accept and must refuse. Compiled by `npm run check`; there is nothing to run. */
-import { defineConfig, type RestApiConfig, restApi, secret } from "sluice";
+import {
+  defineAuth,
+  defineConfig,
+  defineDecoder,
+  definePaginator,
+  type RestApiConfig,
+  restApi,
+  secret,
+  z,
+} from "sluice";
 
 const client = { base_url: "https://h" } as const;
+
+const ticket = definePaginator({
+  type: "ticket",
+  summary: "",
+  options: z.strictObject({ header: z.string() }),
+  create: ({ header }) => ({
+    needs: "head",
+    first: (request) => request,
+    next: ({ head }) => ({ end: "proved", why: head.headers[header] ?? "none" }),
+  }),
+  examples: [{ title: "", options: { header: "x" }, first: "https://h/", steps: [] }],
+});
+const team = defineAuth({
+  type: "team",
+  summary: "",
+  options: z.strictObject({}),
+  create: () => ({ queryNames: [], authorize: (request) => request }),
+  examples: [],
+});
+const words = defineDecoder({
+  type: "words",
+  summary: "",
+  mediaTypes: ["text/x-words"],
+  options: z.strictObject({ key: z.string().default("word") }),
+  create:
+    ({ key }) =>
+    (body) => [{ [key]: body.length }],
+  examples: [],
+});
 
 export const accepted: RestApiConfig[] = [
   { client, resources: ["posts"] },
@@ -30,6 +68,11 @@ export const accepted: RestApiConfig[] = [
       { name: "e", endpoint: { paginator: { type: "offset", limit: 50 } } },
     ],
   },
+  {
+    client: { ...client, auth: team, paginator: ticket({ header: "x" }) },
+    resource_defaults: { endpoint: { auth: team({}), format: words, paginator: ticket } },
+    resources: [{ name: "a", endpoint: { format: { type: words, key: "k" }, paginator: { type: ticket } } }],
+  },
 ];
 
 defineConfig({
@@ -52,6 +95,12 @@ export const refused: RestApiConfig[] = [
     // @ts-expect-error an option of another paginator
     resources: [{ name: "a", endpoint: { paginator: { type: "offset", limit: 5, cursor_path: "x" } } }],
   },
+  // @ts-expect-error an auth method is no paginator
+  { client: { ...client, paginator: team }, resources: ["a"] },
+  // @ts-expect-error a paginator is no format
+  { client, resources: [{ name: "a", endpoint: { format: ticket } }] },
+  // @ts-expect-error the option is called header
+  { client: { ...client, paginator: ticket({ haeder: "x" }) }, resources: ["a"] },
   // @ts-expect-error an unknown place for a key
   { client: { ...client, auth: { type: "api_key", api_key: "k", location: "body" } }, resources: ["a"] },
 ];
