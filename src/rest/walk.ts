@@ -13,6 +13,7 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { Decode } from "./decoder.js";
+import type { CutPage } from "./ignored.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
 import { traceOf } from "./trace.js";
@@ -166,7 +167,9 @@ export async function* walk(
     for (const stray of ahead.splice(0)) stray.cancel();
     io.emit(ignored(spec, place.request, error.head));
     const why = `${statusText(error.head.status)} was ignored`;
-    yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
+    const end: Page = { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
+    const cut: CutPage = { ...end, isCut: true };
+    yield place.pages === 0 ? end : cut;
   } finally {
     flight?.cancel();
     for (const stray of ahead) stray.cancel();
