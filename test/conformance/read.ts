@@ -3,8 +3,10 @@ import {
   type ErrorCode,
   type Event,
   type Json,
+  type JsonObject,
   type PipelineConfig,
   type Position,
+  type Resource,
   type RestApiConfig,
   type Runtime,
   restApi,
@@ -19,6 +21,8 @@ export interface Outcome {
   readonly rows: Readonly<Record<string, readonly Json[]>>;
   /** How many records each page had. */
   readonly sizes: Readonly<Record<string, readonly number[]>>;
+  /** By resource: what the next run begins with. */
+  readonly cursors: Readonly<Record<string, JsonObject>>;
   readonly ends: Readonly<Record<string, Completeness | undefined>>;
   readonly errors: Readonly<Record<string, SluiceError>>;
   /** Milliseconds that were slept before each retry. Nothing sleeps: the clock is set forward. */
@@ -29,6 +33,10 @@ export interface Outcome {
 export interface Given {
   readonly env?: Readonly<Record<string, string>>;
   readonly variables?: PipelineConfig["variables"];
+  /** Resources of one's own, which come after those of the API. */
+  readonly beside?: readonly Resource[];
+  /** What a run before has left. */
+  readonly cursors?: Outcome["cursors"];
 }
 
 /** A clock that stands still but for sleeping, and no chance. */
@@ -56,6 +64,7 @@ export async function read(config: RestApiConfig, given: Given = {}): Promise<Ou
     emit: (event: Event) => void events.push(event),
   };
   const rows: Record<string, Json[]> = {};
+  const cursors: Record<string, JsonObject> = { ...given.cursors };
   const sizes: Record<string, number[]> = {};
   const ends: Record<string, Completeness | undefined> = {};
   const errors: Record<string, SluiceError> = {};
@@ -64,7 +73,9 @@ export async function read(config: RestApiConfig, given: Given = {}): Promise<Ou
     rows[name] = [];
     sizes[name] = [];
     try {
-      for await (const page of resource.read(undefined, io)) {
+      const cursor = given.cursors?.[name];
+      for await (const page of resource.read(undefined, cursor === undefined ? io : { ...io, cursor })) {
+        if (page.cursor !== undefined) cursors[name] = page.cursor;
         rows[name].push(...page.records.values);
         sizes[name].push(page.records.values.length);
         ends[name] = page.completeness;
@@ -74,7 +85,7 @@ export async function read(config: RestApiConfig, given: Given = {}): Promise<Ou
       errors[name] = error;
     }
   }
-  return { rows, sizes, ends, errors, waits, events };
+  return { rows, cursors, sizes, ends, errors, waits, events };
 }
 
 /** The rows of the one resource, which must have been read without an error. */
@@ -123,6 +134,13 @@ export function refusalOf(
   throw new Error("expected the configuration to be refused");
 }
 
-function define(config: RestApiConfig, { env = {}, variables = {} }: Given) {
-  return definePipeline({ pipeline: "api", source: restApi(config), variables }, { env, cwd: "/nowhere" });
+function define(config: RestApiConfig, { env = {}, variables = {}, beside = [] }: Given) {
+  return definePipeline(
+    {
+      pipeline: "api",
+      source: beside.length === 0 ? restApi(config) : [restApi(config), ...beside],
+      variables,
+    },
+    { env, cwd: "/nowhere" },
+  );
 }
