@@ -48,7 +48,7 @@ export async function check(pipeline: Pipeline, options: CheckOptions = {}): Pro
   const { plan, planned, redactor } = pipeline.parts;
   const { connect = false, signal } = options;
   const resources: CheckedResource[] = [];
-  for (const resource of selectResources(plan.resources, options.select)) {
+  for (const resource of selectResources(plan.resources, options.select, Object.keys(planned))) {
     const request = planned[resource.name]?.request;
     resources.push({
       name: resource.name,

@@ -39,8 +39,9 @@ export interface Run extends PromiseLike<Report>, AsyncIterable<Event> {}
 export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {}): Run {
   const { parts } = "parts" in pipeline ? pipeline : definePipeline(pipeline);
   const events = new EventLog();
+  const names = Object.keys(parts.planned);
   const report = runPipeline(
-    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select) },
+    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select, names) },
     {
       fullRefresh: options.fullRefresh ?? false,
       signal: options.signal ?? new AbortController().signal,

@@ -73,6 +73,7 @@ export class SharedResponses {
       const exchange = await send(request, signal);
       return {
         head: exchange.head,
+        ...(exchange.sent === undefined ? {} : { sent: exchange.sent }),
         read: async (decode) => {
           try {
             const read = await exchange.read(decode);
@@ -88,7 +89,8 @@ export class SharedResponses {
           }
         },
         discard: () => {
-          giveUp(new Error("given up by its sender"));
+          // A walk discards its last response after it has read it, too.
+          if (entry.bytes === undefined) giveUp(new Error("given up by its sender"));
           exchange.discard();
         },
       };
