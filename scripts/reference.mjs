@@ -97,7 +97,7 @@ function authSection(definition) {
 function decoderSection(definition) {
   const examples = definition.examples.map(
     ({ title, options: given, body, value }) =>
-      `**${title}**: \`${printed({ type: definition.type, ...given })}\` makes of \`${printed(body)}\` the value \`${printed(value)}\``,
+      `**${title}**: \`${printed({ type: definition.type, ...given })}\` makes of ${typeof body === "string" ? `\`${printed(body)}\`` : `${body.length} bytes`} the value \`${printed(value)}\``,
   );
   const types = definition.mediaTypes.map((type) => `\`${type}\``).join(", ");
   const hasOptions = Object.keys(definition.options.shape).length > 0;
@@ -191,7 +191,7 @@ const text = [
   ownSection("auth method", "defineAuth"),
   ...auths.map(authSection),
   "## Response formats",
-  '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type. Status 204 and an empty body are zero records in every format.',
+  '`endpoint.format` names one, with options as an object: `{ type: csv, delimiter: ";" }`. Left out, each response goes by its content type, or where that says nothing by the name in its URL. A gzip file (`calls.csv.gz`) is unpacked first, whatever its format. Text is UTF-8 unless a byte order mark or the content type says otherwise. Status 204 and an empty body are zero records in every format.',
   ownSection("format", "defineDecoder"),
   ...decoders.map(decoderSection),
   "## Response actions",

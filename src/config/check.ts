@@ -1,5 +1,8 @@
 import { asSluiceError, type ErrorReport } from "../model/error.js";
-import type { Completeness, Resource } from "../model/source.js";
+import { memoryNotes } from "../model/notes.js";
+import type { Completeness, Notes, Resource } from "../model/source.js";
+import { withReadablePlaceholders } from "../rest/reference.js";
+import { borrowedNotes } from "./borrowed-notes.js";
 import type { Pipeline } from "./load.js";
 import { firstPage } from "./preview.js";
 import { selectResources } from "./selection.js";
@@ -48,12 +51,15 @@ export async function check(pipeline: Pipeline, options: CheckOptions = {}): Pro
   const { plan, planned, redactor } = pipeline.parts;
   const { connect = false, signal } = options;
   const resources: CheckedResource[] = [];
+  const notes = connect ? await borrowedNotes(pipeline) : memoryNotes();
   for (const resource of selectResources(plan.resources, options.select, Object.keys(planned))) {
     const request = planned[resource.name]?.request;
     resources.push({
       name: resource.name,
-      ...(request === undefined ? {} : { request: `${request.method} ${request.url}` }),
-      ...(connect ? await tryResource(pipeline, resource, signal) : {}),
+      ...(request === undefined
+        ? {}
+        : { request: `${request.method} ${withReadablePlaceholders(request.url)}` }),
+      ...(connect ? await tryResource(pipeline, resource, notes, signal) : {}),
     });
   }
   const destination = {
@@ -67,10 +73,11 @@ export async function check(pipeline: Pipeline, options: CheckOptions = {}): Pro
 async function tryResource(
   pipeline: Pipeline,
   resource: Resource,
+  notes: Notes,
   signal: AbortSignal | undefined,
 ): Promise<Partial<CheckedResource>> {
   try {
-    const page = await firstPage(pipeline, resource, signal);
+    const page = await firstPage(pipeline, resource, notes, signal);
     if (page === undefined) return { records: 0 };
     const { records, next, end, trace } = page;
     return {

@@ -46,6 +46,12 @@ export interface LoadOptions {
    * up. A resource of one's own is not recorded: it still reads what it reads.
    */
   readonly replay?: string;
+  /**
+   * For configurations that are not trusted: no request of a `rest_api` source goes to this machine, to a private
+   * network or to a cloud's metadata service (`http/private-network`). A configuration can't change it; one in
+   * TypeScript is code, which this does not hold. Default false.
+   */
+  readonly blockPrivateNetwork?: boolean;
 }
 
 /** A configuration that was read, checked as a whole, and is ready to run. */
@@ -70,6 +76,8 @@ export interface PipelineParts {
   readonly planned: Readonly<Record<string, PlannedResource>>;
   /** Clock and chance where a recording sets them. */
   readonly runtime?: Runtime;
+  /** `LoadOptions.blockPrivateNetwork`, as it was planned. */
+  readonly blocksPrivateNetwork: boolean;
 }
 
 /**
@@ -114,6 +122,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     variables: { ...config.variables, ...settingVariables(settings) },
     redactor,
     tape,
+    blockPrivateNetwork: options.blockPrivateNetwork ?? false,
   });
 
   const restResources: Record<string, PlannedResource> = {};
@@ -170,6 +179,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
         ),
       ),
       planned: restResources,
+      blocksPrivateNetwork: options.blockPrivateNetwork ?? false,
       ...(tape?.runtime === undefined ? {} : { runtime: tape.runtime }),
     },
   };
@@ -185,8 +195,9 @@ function planEnvironment(given: {
   variables: PlanEnvironment["variables"];
   redactor: Redactor;
   tape: TapeInUse | undefined;
+  blockPrivateNetwork: boolean;
 }): PlanEnvironment {
-  const { lookup, variables, redactor, tape } = given;
+  const { lookup, variables, redactor, tape, blockPrivateNetwork } = given;
   return {
     variables,
     variable: (name) => lookup.variable(name),
@@ -199,6 +210,7 @@ function planEnvironment(given: {
     redactor,
     userAgent: `sluice/${VERSION}`,
     budgets: createBudgets(),
+    blockPrivateNetwork,
   };
 }
 

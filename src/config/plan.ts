@@ -1,5 +1,6 @@
 import type { WriteDisposition } from "../model/source.js";
 import type { PipelineState, ResourceState } from "../model/state.js";
+import { withReadablePlaceholders } from "../rest/reference.js";
 import type { Pipeline } from "./load.js";
 
 /** What a run would do, as far as it can be known without a request. */
@@ -64,7 +65,7 @@ export async function plan(pipeline: Pipeline): Promise<PlanResult> {
         primary_key: hints.primaryKey,
         ...(entry?.first === undefined
           ? {}
-          : { request: { method: entry.first.method, url: entry.first.url } }),
+          : { request: { method: entry.first.method, url: withReadablePlaceholders(entry.first.url) } }),
         ...(entry?.paginator === undefined ? {} : { paginator: entry.paginator }),
         ...(known === undefined ? {} : { state: shownState(known) }),
         begins: beginOf(known, fingerprint),

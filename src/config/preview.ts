@@ -1,13 +1,13 @@
 import type { Batch, Column } from "../model/batch.js";
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
-import { memoryNotes } from "../model/notes.js";
 import { systemRuntime } from "../model/runtime.js";
-import type { Completeness, Page, Resource } from "../model/source.js";
+import type { Completeness, Notes, Page, Resource } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
 import type { PageTrace } from "../model/trace.js";
 import { createNormalizer } from "../normalize/normalizer.js";
 import { cellAt } from "../normalize/rows.js";
+import { borrowedNotes } from "./borrowed-notes.js";
 import type { Pipeline } from "./load.js";
 
 export interface PreviewOptions {
@@ -52,7 +52,7 @@ const PAGES_WITHOUT_RECORDS = 10;
  * @throws SluiceError config/usage for an unknown resource; source and auth errors as a run would report them.
  * @example
  * const { pages } = await preview(await loadPipeline(), "calls");
- * pages[0]?.trace?.selection; // "at calls, the only list of objects"
+ * pages[0]?.trace?.selection; // "calls: the only list of objects"
  */
 export async function preview(
   pipeline: Pipeline,
@@ -79,7 +79,8 @@ export async function preview(
   const pages: PreviewPage[] = [];
   const wanted = options.pages ?? 1;
   const isChild = planned[name]?.parent !== undefined;
-  for await (const { page, traces } of tracedPages(pipeline, resource, options.signal)) {
+  const notes = await borrowedNotes(pipeline);
+  for await (const { page, traces } of tracedPages(pipeline, resource, notes, options.signal)) {
     normalizer.add(page.records);
     pages.push(shownPage(page, name, traces));
     const isEmpty = isChild && normalizer.rows === 0 && pages.length < PAGES_WITHOUT_RECORDS;
@@ -101,9 +102,10 @@ export async function preview(
 export async function firstPage(
   pipeline: Pipeline,
   resource: Resource,
+  notes: Notes,
   signal: AbortSignal | undefined,
 ): Promise<PreviewPage | undefined> {
-  for await (const { page, traces } of tracedPages(pipeline, resource, signal))
+  for await (const { page, traces } of tracedPages(pipeline, resource, notes, signal))
     return shownPage(page, resource.name, traces);
   return undefined;
 }
@@ -112,13 +114,14 @@ export async function firstPage(
 async function* tracedPages(
   pipeline: Pipeline,
   resource: Resource,
+  notes: Notes,
   outer: AbortSignal | undefined,
 ): AsyncGenerator<{ readonly page: Page; readonly traces: readonly PageTrace[] }, void, undefined> {
   const abort = new AbortController();
   const signal = outer === undefined ? abort.signal : AbortSignal.any([outer, abort.signal]);
   let traces: PageTrace[] = [];
   const io = {
-    notes: memoryNotes(),
+    notes,
     signal,
     runtime: pipeline.parts.runtime ?? systemRuntime,
     emit: () => {},

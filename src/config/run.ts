@@ -1,11 +1,11 @@
-import { asSluiceError } from "../model/error.js";
+import { asSluiceError, SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Report } from "../model/report.js";
 import { systemRuntime } from "../model/runtime.js";
 import type { Runtime } from "../model/source.js";
 import { runPipeline } from "../pipeline/run.js";
 import type { PipelineConfig } from "./define.js";
-import { definePipeline, type Pipeline } from "./load.js";
+import { definePipeline, type LoadOptions, type Pipeline } from "./load.js";
 import { selectResources } from "./selection.js";
 
 export interface RunOptions {
@@ -15,6 +15,11 @@ export interface RunOptions {
   readonly fullRefresh?: boolean;
   /** Aborting it stops the run after the current commit; the next run goes on from there. */
   readonly signal?: AbortSignal;
+  /**
+   * As `LoadOptions.blockPrivateNetwork`, for a configuration given as an object. A loaded pipeline must have been loaded
+   * with it. Default: as it was loaded.
+   */
+  readonly blockPrivateNetwork?: boolean;
   /** Called for every event, in order. */
   onEvent?(event: Event): void;
   /** Clock and chance, for tests. */
@@ -37,7 +42,12 @@ export interface Run extends PromiseLike<Report>, AsyncIterable<Event> {}
  * for await (const event of run(config)) if (event.type === "commit") console.log(event.tables);
  */
 export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {}): Run {
-  const { parts } = "parts" in pipeline ? pipeline : definePipeline(pipeline);
+  const { parts } = "parts" in pipeline ? pipeline : definePipeline(pipeline, loadOptions(options));
+  if (options.blockPrivateNetwork === true && !parts.blocksPrivateNetwork) {
+    throw new SluiceError("config/usage", "the pipeline was loaded without blockPrivateNetwork", {
+      hint: "Give it to loadPipeline or definePipeline: connections are planned there.",
+    });
+  }
   const events = new EventLog();
   const names = Object.keys(parts.planned);
   const report = runPipeline(
@@ -59,6 +69,10 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
     then: (onfulfilled, onrejected) => report.then(onfulfilled, onrejected),
     [Symbol.asyncIterator]: () => events.read(),
   };
+}
+
+function loadOptions({ blockPrivateNetwork }: RunOptions): LoadOptions {
+  return blockPrivateNetwork === undefined ? {} : { blockPrivateNetwork };
 }
 
 /** Hands the events of one run to whoever iterates, and keeps nothing when nobody does. */

@@ -13,6 +13,31 @@ export const ENGINE_TESTS =
   "boolean defined divisibleby endingwith eq equalto escaped even false filter float ge greaterthan gt in int integer iterable le lessthan lower lt mapping ne none number odd safe sameas sequence startingwith string test true undefined upper".split(
     " ",
   );
+/**
+ * Arguments that may be given by name, of filters, functions and methods; what is not here takes none. The engine itself
+ * takes an unknown name for an error only when the template is evaluated, and some filters take it for a value.
+ */
+export const KEYWORDS: Readonly<Record<string, readonly string[]>> = {
+  d: ["boolean"],
+  day_delta: ["num_days", "format"],
+  default: ["boolean"],
+  dictsort: ["by", "case_sensitive", "reverse"],
+  filesizeformat: ["binary"],
+  float: ["default"],
+  format_datetime: ["format", "input_format"],
+  groupby: ["attribute", "case_sensitive", "default"],
+  hash: ["hash_type", "salt"],
+  hmac: ["key", "hash_type"],
+  int: ["default"],
+  map: ["attribute", "default"],
+  round: ["precision", "method"],
+  sort: ["attribute", "case_sensitive", "reverse"],
+  strftime: ["format", "input_format"],
+  tojson: ["indent"],
+  truncate: ["length", "killwords", "end", "leeway"],
+  unique: ["attribute", "case_sensitive"],
+};
+
 /** Globals of the engine that are taken away: one prints the whole context, the others only help to write pages. */
 export const ENGINE_GLOBALS_REMOVED = ["debug", "range", "namespace", "cycler", "joiner", "dict"];
 

@@ -1,7 +1,7 @@
 import { SluiceError } from "../model/error.js";
 
 /** A word, text, number or sign of an expression, and where it stands in the template. */
-interface Token {
+export interface Token {
   readonly kind: "name" | "string" | "number" | "sign";
   readonly text: string;
   readonly start: number;
@@ -113,6 +113,8 @@ export interface Mentions {
   readonly functions: ReadonlySet<string>;
   readonly filters: ReadonlySet<string>;
   readonly tests: ReadonlySet<string>;
+  /** Arguments by name: the filter, function, test or method, and the name. */
+  readonly keywords: readonly (readonly [string, string])[];
 }
 
 const WORDS = new Set("and or not in is if else true false none True False None recursive".split(" "));
@@ -128,6 +130,7 @@ export function findMentions(pieces: readonly Piece[]): Mentions {
   const local = new Set<string>();
   const keys = new Map<string, Set<string> | "all">();
   const found = { functions: new Set<string>(), filters: new Set<string>(), tests: new Set<string>() };
+  const keywords: [string, string][] = [];
   for (const piece of pieces) {
     if (piece.kind === "verbatim") continue;
     const tokens = piece.kind === "statement" ? afterKeyword(piece.tokens, local) : piece.tokens;
@@ -136,7 +139,12 @@ export function findMentions(pieces: readonly Piece[]): Mentions {
       const before = tokens[index - 1]?.text;
       const after = tokens[index + 1]?.text;
       const negated = before === "not" && tokens[index - 2]?.text === "is";
-      if (before === "." || after === "=") continue;
+      if (after === "=") {
+        const called = calledAt(tokens, index);
+        if (called !== undefined) keywords.push([called, token.text]);
+        continue;
+      }
+      if (before === ".") continue;
       if (before === "|") found.filters.add(token.text);
       else if (before === "is" || negated) found.tests.add(token.text);
       else if (after === "(") found.functions.add(token.text);
@@ -144,7 +152,20 @@ export function findMentions(pieces: readonly Piece[]): Mentions {
     }
   }
   for (const name of local) keys.delete(name);
-  return { roots: [...keys.keys()].sort(), keys, ...found };
+  return { roots: [...keys.keys()].sort(), keys, keywords, ...found };
+}
+
+/** What is called with the argument at this place; undefined outside of a call. */
+function calledAt(tokens: readonly Token[], at: number): string | undefined {
+  let depth = 0;
+  for (let index = at - 1; index > 0; index--) {
+    const text = tokens[index]?.text ?? "";
+    if (CLOSING.has(text)) depth += 1;
+    if (OPENING.has(text)) depth -= 1;
+    const name = tokens[index - 1];
+    if (depth < 0) return text === "(" && name?.kind === "name" ? name.text : undefined;
+  }
+  return undefined;
 }
 
 /** The expression part of a statement. Names that the statement defines are added to `local`. */

@@ -217,6 +217,19 @@ describe("mistakes are found when the template is parsed", () => {
     expect(error.hint).toContain(`Did you mean ${suggestion}?`);
   });
 
+  test.each([
+    ["{{ response.x | sum(attribute='a') }}", "sum takes no arguments by name"],
+    ["{{ response.x | batch(2, fill=1) }}", "batch takes no arguments by name"],
+    ["{{ response.x | map(attr='a') }}", "map takes attribute, default"],
+    ["{{ 'x' | hash(type='md5') }}", "hash takes hash_type, salt"],
+    ["{{ day_delta(days=1) }}", "day_delta takes num_days, format"],
+    ["{{ response.get('x', fallback=1) }}", "get takes no arguments by name"],
+  ])("%s has an argument that is none", (text, hint) => {
+    const error = errorOf(() => parseTemplate(text));
+    expect(error.code).toBe("config/invalid");
+    expect(error.hint).toContain(hint);
+  });
+
   test("what is available is listed", () => {
     expect(errorOf(() => parseTemplate("{{ zzz }}", ["headers", "response"])).hint).toContain(
       "headers, response",
@@ -236,7 +249,7 @@ describe("mistakes are found when the template is parsed", () => {
 
   test("roots leave out what the template defines itself", () => {
     const text =
-      "{% for r in response.items %}{{ r.id ~ loop.index ~ config['x'] }}{% endfor %}{% set y = 1 %}{{ y | default(d=a) }}";
+      "{% for r in response.items %}{{ r.id ~ loop.index ~ config['x'] }}{% endfor %}{% set y = 1 %}{{ y | default(a) }}";
     expect(parseTemplate(text).roots).toEqual(["a", "config", "response"]);
   });
 
@@ -249,6 +262,66 @@ describe("mistakes are found when the template is parsed", () => {
       config: "all",
       response: new Set(["k"]),
     });
+  });
+});
+
+describe("an ordering comparison", () => {
+  const known = {
+    a: 1,
+    b: 2,
+    none: null,
+    text: "x",
+    list: [3, 1],
+    big: 9007199254740993n,
+    more: 9007199254740994n,
+  };
+  const holds = (condition: string): unknown =>
+    parseTemplate(`{{ ${condition} }}`).evaluate({ response: known });
+
+  test.each([
+    ["response.a < response.b", true],
+    ["response.a < response.b < 3", true],
+    ["response.a < response.b > 3", false],
+    ["not response.a >= response.b", true],
+    ["response.big < response.more", true],
+    ["'a' < response.text ~ 'y'", true],
+    ["response.list | length <= 2", true],
+    ["response.list[0] - 1 > response.list | max - 2", true],
+    ["response.missing is defined and response.missing > 1", false],
+    ["response.missing | default(0) < 1", true],
+    ["response.missing is not defined or response.missing < 1", true],
+    ["max(1, 2 if response.a < 1 else 3) > 2", true],
+    ["(response.a < response.b) == true", true],
+    ["response.missing == 1", false],
+    ["response.none != 1", true],
+    ["{'x': response.a < 2}.x", true],
+  ])("%s is %s", (condition, expected) => {
+    expect(holds(condition)).toBe(expected);
+  });
+
+  test.each([
+    "response.missing < 1",
+    "1 < response.missing",
+    "response.missing.deeper >= 1",
+    "response.none > 1",
+    "0 < response.none < 3",
+    "response.text > 1",
+    "1 < response.text",
+    "response.a < response.b < response.missing",
+    "(response.list | select('defined') | list)[7] > 1",
+    "'x' if response.missing > 1 else 2 ** 60",
+  ])("%s has no meaning", (condition) => {
+    const error = errorOf(() => holds(condition));
+    expect(error.code).toBe("expression/failed");
+    expect(error.message).toContain("a comparison: a value is missing or null");
+  });
+
+  test("is guarded within statements and texts as well", () => {
+    const text = parseTemplate(
+      "{% if response.a < 2 %}few {{ response.b > 1 }}{% elif response.a > 9 %}x{% endif %}",
+    );
+    expect(text.evaluate({ response: known })).toBe("few true");
+    expect(errorOf(() => text.evaluate({ response: {} })).code).toBe("expression/failed");
   });
 });
 

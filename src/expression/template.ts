@@ -3,12 +3,14 @@ import type { Environment } from "minijinja-js";
 import { SluiceError } from "../model/error.js";
 import { Secret } from "../model/secret.js";
 import { closest } from "../model/suggest.js";
+import { guardOrder, UNORDERED } from "./order.js";
 import {
   ENGINE_FILTERS,
   ENGINE_GLOBALS_REMOVED,
   ENGINE_TESTS,
   FILTERS,
   FUNCTIONS,
+  KEYWORDS,
   type TemplateFunction,
 } from "./template-functions.js";
 import { cutTemplate, findMentions, type Mentions, type Piece, toDialect } from "./template-source.js";
@@ -88,7 +90,7 @@ function compile(source: string): Compiled {
 }
 
 function compileNative(piece: Piece & { kind: "expression" }): Compiled {
-  const code = toDialect(piece);
+  const code = guardOrder(toDialect(piece));
   return { ...compile(`{{ ${CAPTURE}(${code}) }}`), printed: compile(`{{ ${code} }}`) };
 }
 
@@ -106,7 +108,7 @@ const VALUE = "__value";
 /** A piece of a mixed text. Null is printed as nothing, and objects as JSON; all within the engine, so exactly. */
 function printed(piece: Piece): string {
   if (piece.kind === "verbatim") return piece.text;
-  const code = toDialect(piece);
+  const code = guardOrder(toDialect(piece));
   if (piece.kind === "statement") return `{%${piece.open}${code}${piece.close}%}`;
   return (
     `{%${piece.open} set ${VALUE} = (${code}) %}` +
@@ -130,6 +132,7 @@ function evaluate(text: string, compiled: Compiled, gather: () => object, now: (
     return compiled.printed === undefined ? output : toPlain(captured);
   } catch (thrown) {
     if (thrown instanceof SluiceError) throw thrown;
+    if (failure !== undefined) throw failed(text, failure, thrown);
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const exact = message.includes("can't be represented as a JavaScript number");
     if (exact && compiled.printed !== undefined) return bigInteger(text, render(compiled.printed, gather()));
@@ -173,6 +176,12 @@ function createEnvironment(): Environment {
     captured = value;
     return "";
   });
+  created.addGlobal(
+    UNORDERED,
+    guarded("a comparison", () => {
+      throw new Error("a value is missing or null, or a text stands against something else");
+    }),
+  );
   for (const [name, filter] of Object.entries(FILTERS)) created.addFilter(name, guarded(name, filter));
   for (const [name, run] of Object.entries(FUNCTIONS)) created.addGlobal(name, guarded(name, run));
   return created;
@@ -227,6 +236,20 @@ function checkNames(text: string, mentions: Mentions, allowedRoots: readonly str
     }
   };
   check("filter", mentions.filters, [...ENGINE_FILTERS, ...Object.keys(FILTERS)]);
+  for (const [name, keyword] of mentions.keywords) {
+    const known = KEYWORDS[name] ?? [];
+    if (known.includes(keyword)) continue;
+    throw new SluiceError(
+      "config/invalid",
+      `The template ${text} gives ${name} an argument "${keyword}", which it does not have`,
+      {
+        hint:
+          known.length === 0
+            ? `${name} takes no arguments by name.`
+            : `By name ${name} takes ${known.join(", ")}.`,
+      },
+    );
+  }
   check("test", mentions.tests, ENGINE_TESTS);
   check("function", mentions.functions, Object.keys(FUNCTIONS));
   const open = allowedRoots ?? mentions.roots.filter((name) => !name.startsWith("__"));

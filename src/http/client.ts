@@ -154,14 +154,14 @@ function exchangeOf(job: Job, first: Answer): Exchange {
 async function readFrom<T>(
   job: Job,
   first: Answer,
-  decode: (body: Uint8Array, head: ResponseHead) => T,
+  decode: (body: Uint8Array, head: ResponseHead) => T | Promise<T>,
 ): Promise<ReadResult<T>> {
   let answer = first;
   for (;;) {
     const { attempt, head } = answer;
     try {
       const body = await answer.response.read(job.context.maxBodyBytes);
-      return { head, value: decode(body, head), bytes: body.length };
+      return { head, value: await decode(body, head), bytes: body.length };
     } catch (error) {
       await beforeRetry(job, attempt, failureOf(error));
     }

@@ -5,6 +5,7 @@ import { bodyContentType, bodyText } from "./body.js";
 import { decompress } from "./decompress.js";
 import type { HttpRequest } from "./message.js";
 import { networkFailure } from "./network-failure.js";
+import { publicOnly } from "./private-network.js";
 import { requestTarget } from "./url.js";
 
 /** Time limits in seconds. There is none on a whole response: a large one may take its time as long as it moves. */
@@ -21,6 +22,12 @@ export const DEFAULT_TIMEOUTS: Timeouts = { connectS: 10, headersS: 60, bodyS: 6
 
 /** The most that one response may have after decompression: 256 MiB. */
 export const DEFAULT_MAX_BODY_BYTES = 256 * 1024 * 1024;
+
+/** Where connections may lead. */
+export interface Reach {
+  /** Refuse loopback, private and other special addresses (`http/private-network`), whoever names them. Default false. */
+  readonly blockPrivateNetwork?: boolean | undefined;
+}
 
 /**
  * Keep-alive connections, shared by the clients of one run. There is no limit of its own on them: a connection carries
@@ -41,11 +48,14 @@ export interface Pool {
  * const pool = createPool();
  * const client = createClient({ ...options, pool });
  */
-export function createPool(timeouts: Timeouts = DEFAULT_TIMEOUTS): Pool {
+export function createPool(
+  timeouts: Timeouts = DEFAULT_TIMEOUTS,
+  { blockPrivateNetwork = false }: Reach = {},
+): Pool {
   let agent: Promise<Dispatcher> | undefined;
   return {
     timeouts,
-    dispatcher: () => (agent ??= createAgent(timeouts)),
+    dispatcher: () => (agent ??= createAgent(timeouts, blockPrivateNetwork)),
     async close() {
       const opened = await agent;
       await opened?.destroy();
@@ -53,9 +63,14 @@ export function createPool(timeouts: Timeouts = DEFAULT_TIMEOUTS): Pool {
   };
 }
 
-async function createAgent({ connectS }: Timeouts): Promise<Dispatcher> {
-  const { Agent } = await import("undici");
-  const agent = new Agent({ connect: { timeout: connectS * 1000 } });
+async function createAgent({ connectS }: Timeouts, blockPrivateNetwork: boolean): Promise<Dispatcher> {
+  const { Agent, buildConnector } = await import("undici");
+  const connect = { timeout: connectS * 1000 };
+  const agent = new Agent({
+    connect: blockPrivateNetwork
+      ? publicOnly(({ lookup }) => buildConnector({ ...connect, lookup }))
+      : connect,
+  });
   const dispatch = agent.dispatch.bind(agent);
   agent.dispatch = (options, handler) => dispatch(options, tellingStart(handler, options));
   return agent;

@@ -38,7 +38,7 @@ export interface Exchange {
   readonly head: ResponseHead;
   /** The request that was answered as it was sent, every credential masked; for people. */
   readonly sent?: () => HttpRequest;
-  read<T>(decode: (body: Uint8Array, head: ResponseHead) => T): Promise<ReadResult<T>>;
+  read<T>(decode: (body: Uint8Array, head: ResponseHead) => T | Promise<T>): Promise<ReadResult<T>>;
   /** Drops the response without reading it. */
   discard(): void;
 }

@@ -38,6 +38,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /** A failed attempt from an error of the socket, TLS or HTTP library. */
 export function networkFailure(error: unknown, timeouts: Timeouts): AttemptError {
+  if (error instanceof AttemptError) return error;
   const code = codeOf(error);
   const cause = error;
   if (isCertificateError(code)) {

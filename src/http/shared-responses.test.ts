@@ -17,7 +17,7 @@ function sender(fails: (count: number) => boolean = () => false): Send & { sent:
       head,
       async read(decodeBody) {
         if (fails(count)) throw new Error("cut");
-        return { head, value: decodeBody(Buffer.from(request.url), head), bytes: 10 };
+        return { head, value: await decodeBody(Buffer.from(request.url), head), bytes: 10 };
       },
       discard: () => {},
     };
@@ -67,6 +67,12 @@ it("lets those who waited send anew when the first one fails or gives up", async
   const [first, second] = await Promise.allSettled([read(send, 1), read(send, 1)]);
   expect(first).toMatchObject({ status: "rejected" });
   expect(second).toMatchObject({ status: "fulfilled", value: "http://x/1" });
+
+  const done = await send(get(7), signal);
+  await done.read(decode);
+  done.discard();
+  expect(await read(send, 7)).toBe("http://x/7");
+  expect(real.sent.filter((url) => url.endsWith("7"))).toHaveLength(1);
 
   const given = await send(get(5), signal);
   const waiting = read(send, 5);

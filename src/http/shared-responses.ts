@@ -72,8 +72,7 @@ export class SharedResponses {
     try {
       const exchange = await send(request, signal);
       return {
-        head: exchange.head,
-        ...(exchange.sent === undefined ? {} : { sent: exchange.sent }),
+        ...exchange,
         read: async (decode) => {
           try {
             const read = await exchange.read(decode);
@@ -89,7 +88,7 @@ export class SharedResponses {
           }
         },
         discard: () => {
-          // A walk discards its last response after it has read it, too.
+          // A walk drops what it has read as well; that is here for the others.
           if (entry.bytes === undefined) giveUp(new Error("given up by its sender"));
           exchange.discard();
         },

@@ -103,6 +103,12 @@ export const ERROR_CODES = {
     title: "The API points from https to http",
     explain: "An encrypted walk never continues unencrypted, whatever is listed in client.allowed_origins.",
   },
+  "http/private-network": {
+    kind: "source",
+    title: "The API is in a private network",
+    explain:
+      "The run was started with --block-private-network, for configurations that are not trusted: no request goes to this machine, to private networks or to metadata services of clouds, whatever a link, redirect or name leads to.",
+  },
   "http/redirects": {
     kind: "source",
     title: "Too many redirects",

@@ -94,8 +94,11 @@ export interface Io {
 export interface Notes {
   /** Undefined for a key that was never written. */
   read(key: string): Json | undefined;
-  /** Resolves when the value is stored. Never a secret in clear: notes are part of the state. */
-  write(key: string, value: Json): Promise<void>;
+  /**
+   * Resolves when the value is stored. Never a secret in clear: notes are part of the state. `vital`: losing it would
+   * lock the user out, so that it is stored even by whoever only looks.
+   */
+  write(key: string, value: Json, options?: { readonly vital?: boolean }): Promise<void>;
 }
 
 /** Clock and chance, injected so that tests need no waiting. */

@@ -1,6 +1,7 @@
 import type { ZodType, z } from "zod";
 import type { HttpRequest, Send } from "../http/message.js";
 import type { Json } from "../model/json.js";
+import type { Notes } from "../model/source.js";
 import { type Defined, defined, type Own } from "./own.js";
 
 /**
@@ -29,10 +30,12 @@ export interface AuthIo {
   readonly signal: AbortSignal;
   /**
    * Sends a request of the method's own, such as one for a token: with the client's retries and time limits, to
-   * whatever origin its URL names, and with no credentials but those that are in it. 400, 401 and 403 are
+   * whatever origin its URL names, and with no credentials but those that are in it. 400, 401, 403 and 422 are
    * `auth/rejected`.
    */
   readonly send: Send;
+  /** Small facts that outlive the run, such as a token for the next time. Never a secret in clear. One object a run. */
+  readonly notes: Notes;
   /** Milliseconds since 1970. */
   now(): number;
   /** Makes a value known as secret. Call it with everything that is obtained, before it is used. */

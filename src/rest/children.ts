@@ -8,7 +8,7 @@ import type { Completeness, Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import { Ahead } from "./ahead.js";
 import { type Verdict, worseVerdict } from "./completeness.js";
-import { gatherIgnored } from "./ignored.js";
+import { type CutPage, gatherIgnored, isCutPage } from "./ignored.js";
 
 /** One endpoint that is walked once for each record of another one. */
 export interface ChildSpec {
@@ -55,6 +55,8 @@ interface Place {
   readonly key: string;
   readonly child: Position | null;
   readonly completeness: Completeness;
+  /** One of the walks that are over was cut. */
+  readonly isCut?: true;
 }
 
 /** A parent record, ready to be asked for its children. */
@@ -111,7 +113,10 @@ export async function* readChildren(
   // Whoever looks closely sees one record's children after the other's.
   const atOnce = io.trace === undefined ? spec.parallelized : 1;
   const ahead = new Ahead(visits, (visit) => startVisit(spec, visit, inner), atOnce);
-  let worst: Verdict = { completeness: start?.completeness ?? "proved" };
+  let worst: Ended = {
+    completeness: start?.completeness ?? "proved",
+    ...(start?.isCut === true ? { isCut: true } : {}),
+  };
   try {
     let current = await ahead.next();
     for (; current !== undefined; current = await ahead.next()) {
@@ -120,12 +125,16 @@ export async function* readChildren(
         const { records, bytes, completeness, cursor, why, resume } = step.value;
         const isOver = completeness !== undefined;
         if (isOver) {
-          worst = worseVerdict(worst, { completeness, ...(why === undefined ? {} : { why }) });
+          worst = endedWith(
+            worst,
+            { completeness, ...(why === undefined ? {} : { why }) },
+            isCutPage(step.value),
+          );
           await current.pages.return();
           ahead.finished();
         }
         if (isOver && !(await ahead.hasMore())) {
-          const end = worseVerdict(worst, parents.end);
+          const end = endedWith(worst, parents.end, false);
           yield { records, bytes, ...reachedAt(end, parents.cursor, cursor), ...end };
           return;
         }
@@ -141,7 +150,7 @@ export async function* readChildren(
       }
     }
     // The parents had no children to ask for: nothing but the end is left to say.
-    const end = worseVerdict(worst, parents.end);
+    const end = endedWith(worst, parents.end, false);
     const records = { kind: "objects", values: [] } as const;
     yield { records, bytes: 0, ...reachedAt(end, parents.cursor, undefined), ...end };
   } finally {
@@ -264,10 +273,27 @@ function keyOf(request: HttpRequest, included: JsonObject): string {
 function placeAfter(
   { index, key, at }: Started,
   child: Position | null,
-  { completeness }: Verdict,
+  { completeness, isCut }: Ended,
 ): Position {
-  const place: Place = { ...(at === undefined ? {} : { parent: at }), index, key, child, completeness };
+  const place: Place = {
+    ...(at === undefined ? {} : { parent: at }),
+    index,
+    key,
+    child,
+    completeness,
+    ...(isCut === undefined ? {} : { isCut }),
+  };
   return { ...place };
+}
+
+/** How the walks that are over have ended, all together. */
+type Ended = Verdict & Partial<Pick<CutPage, "isCut">>;
+
+function endedWith(worst: Ended, verdict: Verdict, isCut: boolean): Ended {
+  return {
+    ...worseVerdict(worst, verdict),
+    ...(isCut || worst.isCut === true ? { isCut: true } : {}),
+  };
 }
 
 /** The parent is read for the child: its requests count as the child's. */
@@ -278,13 +304,13 @@ function attributed(resource: string, io: Io): Io {
   };
 }
 
-/** Behind a walk that is known to be short, nothing is complete. */
+/** Behind a walk that is known to be short, or was cut, nothing is complete. */
 function reachedAt(
-  { completeness }: Verdict,
+  { completeness, isCut }: Ended,
   parent: JsonObject | undefined,
   visit: JsonObject | undefined,
 ): { cursor?: JsonObject } {
-  const complete = completeness === "short" ? undefined : parent;
+  const complete = completeness === "short" || isCut === true ? undefined : parent;
   if (complete === undefined && visit === undefined) return {};
   return {
     cursor: {

@@ -1,7 +1,7 @@
 import { DEFAULT_MAX_CONCURRENCY, type ScopedRule } from "../http/budget.js";
 import { type Budgets, createBudgets } from "../http/budgets.js";
 import { createClient } from "../http/client.js";
-import { createPool, DEFAULT_TIMEOUTS, type Pool, type Timeouts } from "../http/fetch.js";
+import { createPool, DEFAULT_TIMEOUTS, type Pool, type Reach, type Timeouts } from "../http/fetch.js";
 import type { Judge } from "../http/judge.js";
 import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
@@ -36,6 +36,8 @@ export interface SharedClient {
   readonly maxBodyBytes: number;
   readonly timeouts: Timeouts;
   readonly pool: SharedPool;
+  /** Where connections may lead. */
+  readonly reach: Reach;
   /** Responses that several resources of one run read. */
   readonly responses: (run: Io) => SharedResponses;
   /** What holds for all requests to the origin of `baseUrl`. */
@@ -66,7 +68,8 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
     retry: planRetry(options.retry, DEFAULT_RETRY),
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
     timeouts,
-    pool: sharePool(timeouts),
+    pool: sharePool(timeouts, env),
+    reach: env,
     rateRules: planRules(options.rate_limit, ""),
     maxConcurrency: options.max_concurrency ?? DEFAULT_MAX_CONCURRENCY,
     budgets: env.budgets ?? createBudgets(),
@@ -88,7 +91,8 @@ export function planRetry(options: ClientOptions["retry"] | null, base: RetryPol
 /** The client with an endpoint's own time limits; one on connecting needs connections of its own. */
 export function withTimeout(client: SharedClient, configured: EndpointOptions["timeout"]): SharedClient {
   const timeouts = planTimeouts(configured, client.timeouts);
-  const pool = timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts);
+  const pool =
+    timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts, client.reach);
   return { ...client, timeouts, pool };
 }
 
@@ -200,6 +204,7 @@ export async function* readPages(
     baseUrl: client.baseUrl,
     signal,
     send: sendAlone(shared),
+    notes: io.notes,
     now: () => io.runtime.now(),
     conceal: (value) => env.conceal(value),
     warn: (code, message) => io.emit({ type: "warning", resource, code, message }),
@@ -235,14 +240,14 @@ export async function* readPages(
 /** The answer to a token request is small. */
 const MAX_TOKEN_BYTES = 1024 * 1024;
 
-/** Sends requests of an auth method: each to its own origin, with nothing added. OAuth 2 refuses with 400, too. */
+/** Sends requests of an auth method: each to its own origin, with nothing added. OAuth 2 refuses with 400, too; logins with 422. */
 function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">): Send {
   return (request, signal) =>
     createClient({
       ...shared,
       baseUrl: request.url,
       maxBodyBytes: MAX_TOKEN_BYTES,
-      refusals: [400, 401, 403],
+      refusals: [400, 401, 403, 422],
       confidential: true,
     }).send(request, signal);
 }
@@ -252,12 +257,12 @@ interface SharedPool {
   borrow(): { readonly pool: Pool; readonly release: () => Promise<void> };
 }
 
-function sharePool(timeouts: Parameters<typeof createPool>[0]): SharedPool {
+function sharePool(timeouts: Timeouts, reach: Reach): SharedPool {
   let pool: Pool | undefined;
   let users = 0;
   return {
     borrow() {
-      pool ??= createPool(timeouts);
+      pool ??= createPool(timeouts, reach);
       users += 1;
       const borrowed = pool;
       return {

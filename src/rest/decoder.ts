@@ -1,25 +1,49 @@
 import type { ZodType, z } from "zod";
 import type { ResponseHead } from "../http/message.js";
 import type { Json } from "../model/json.js";
-import { type Defined, defined, type Own } from "./own.js";
+import { type ComponentDefinition, type Defined, defined, type Own } from "./own.js";
 
 /**
- * The value of a whole body, after decompression; undefined when there is nothing in it, which means no records.
+ * The value of a whole body, after decompression; undefined when there is nothing in it, which means no records. A
+ * promise only where a package must be loaded or a body unpacked: text formats decode at once.
  *
  * @throws RetryableError for a body that may be whole the next time: truncated or malformed.
  */
-export type Decode = (body: Uint8Array, head: ResponseHead) => Json | undefined;
+export type Decode = (body: Uint8Array, head: ResponseHead) => Json | undefined | Promise<Json | undefined>;
+
+/** What a decoder may use beside its own options. */
+export interface DecoderContext {
+  /** The most bytes that it may make of one body by unpacking: client.max_body_bytes. */
+  readonly maxBytes: number;
+  /**
+   * The decoder for what is inside of a body: the one that `configured` names, as `endpoint.format` does, else by file
+   * name. A mistake in it is told at the option `key`, and undefined given.
+   */
+  inner(configured: InnerFormat | undefined, key: string): DecodeFile | undefined;
+}
+
+/** A format inside of another one: a type, or its options with `type`. */
+export type InnerFormat = string | Readonly<Record<string, unknown>> | ComponentDefinition;
+
+/** Decodes a file of a body by its name; undefined when no format claims the name and none is configured. */
+export type DecodeFile = (name: string) => Decode | undefined;
 
 /** One kind of response body: its file holds its options, summary, code and examples. */
 export interface DecoderDefinition<Options extends ZodType = ZodType, Type extends string = string> {
   /** The `format` in the configuration. */
   readonly type: Type;
   readonly summary: string;
-  /** Content types that it is chosen for by default. The first one is asked for when the format is configured. */
+  /**
+   * Content types that it is chosen for by default; `+xml` is a suffix (RFC 6839). The first one is asked for when the
+   * format is configured.
+   */
   readonly mediaTypes: readonly [string, ...string[]];
+  /** Endings of file names that it is chosen for inside of an archive: `csv`. Default: none. */
+  readonly extensions?: readonly string[];
   /** A strict object without `type`, every option described. */
   readonly options: Options;
-  create(options: z.output<Options>): Decode;
+  /** `context` is for formats that unpack a body or hold other formats. */
+  create(options: z.output<Options>, context?: DecoderContext): Decode;
   readonly examples: readonly DecoderExample<z.input<Options>>[];
 }
 
@@ -27,7 +51,8 @@ export interface DecoderDefinition<Options extends ZodType = ZodType, Type exten
 export interface DecoderExample<Options> {
   readonly title: string;
   readonly options: Options;
-  readonly body: string;
+  /** Text, or the bytes of one that is none. */
+  readonly body: string | Uint8Array;
   readonly value: Json;
 }
 

@@ -25,7 +25,10 @@ const USUAL_NAMES = new Set([
 ]);
 
 /** Lists of objects that tell of the response; they are records only where data_selector says so. */
-const NO_RECORDS = new Set(["errors", "error", "warnings", "links", "link", "messages"]);
+const NO_RECORDS = new Set(["errors", "error", "warnings", "links", "link"]);
+
+/** May tell of the response as well, but are what a mail or chat API is asked for: records where there is no other list. */
+const SELDOM_RECORDS = new Set(["messages"]);
 
 /** Keys that stand beside the records of a page. */
 const PAGING =
@@ -42,7 +45,7 @@ const LEAD = 2;
  * not empty (1) and the longest (1).
  */
 export function candidatesIn(body: JsonObject, resource: string): readonly Candidate[] {
-  const lists = listsIn(body, [], plainName(resource));
+  const lists = withoutSeldom(listsIn(body, [], plainName(resource)), plainName(resource));
   const longest = Math.max(0, ...lists.map(({ size }) => size));
   const isLongest = (size: number) =>
     size === longest && lists.filter((list) => list.size === size).length === 1;
@@ -55,6 +58,14 @@ export function candidatesIn(body: JsonObject, resource: string): readonly Candi
 export function clearlyBest([best, second]: readonly Candidate[]): Candidate | undefined {
   if (best === undefined || second === undefined) return best;
   return best.score - second.score >= LEAD ? best : undefined;
+}
+
+function withoutSeldom(lists: readonly Candidate[], resource: string): readonly Candidate[] {
+  const others = lists.filter(({ path }) => {
+    const name = plainName(path.at(-1) ?? "");
+    return name === resource || !SELDOM_RECORDS.has(name);
+  });
+  return others.length === 0 ? lists : others;
 }
 
 function listsIn(body: Json, path: readonly string[], resource: string): readonly Candidate[] {

@@ -205,7 +205,7 @@ function planRequest(
   const params = planParams(variables.params, env, [...at, "params"], findings);
   const headers = resolvePairs(endpoint.headers ?? {}, env, [...at, "headers"], findings);
   const body = planBody(endpoint, env, at, findings);
-  const format = planFormat(endpoint.format, [...at, "format"], findings);
+  const format = planFormat(endpoint.format, [...at, "format"], findings, client.maxBodyBytes);
   const auth = endpoint.auth === undefined ? client.auth : client.planAuth(endpoint.auth, [...at, "auth"]);
   const { path } = variables;
   const parts: RequestParts | undefined =

@@ -12,4 +12,6 @@ export interface PlanEnvironment extends ValueSource {
   readonly userAgent: string;
   /** Shared by all sources of a pipeline. Default: each source has its own. */
   readonly budgets?: Budgets;
+  /** Refuse requests into private networks, for configurations that are not trusted. Default false. */
+  readonly blockPrivateNetwork?: boolean;
 }

@@ -1,4 +1,5 @@
 import type { HttpRequest } from "../http/message.js";
+import type { Json } from "../model/json.js";
 import type { Authenticator } from "./authenticator.js";
 import type { Decode } from "./decoder.js";
 import type { Next, Paginator } from "./paginator.js";
@@ -54,11 +55,14 @@ export function guardAuthenticator(authenticator: Authenticator, own: string): A
 
 /** A decoder of the user's own; as `guardPaginator`. */
 export function guardDecode(decode: Decode, own: string): Decode {
+  const checked = (value: unknown): Json | undefined => {
+    if (typeof value === "function" || typeof value === "symbol")
+      throw componentMistake(own, gaveNo("JSON value", value));
+    return value as Json | undefined;
+  };
   return (body, head) => {
     const value: unknown = called(own, () => decode(body, head));
-    if (value instanceof Promise || typeof value === "function" || typeof value === "symbol")
-      throw componentMistake(own, gaveNo("JSON value", value));
-    return value as ReturnType<Decode>;
+    return value instanceof Promise ? awaited(own, async () => checked(await value)) : checked(value);
   };
 }
 

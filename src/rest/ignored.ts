@@ -1,5 +1,17 @@
 import type { Event } from "../model/event.js";
-import type { Io } from "../model/source.js";
+import type { Io, Page } from "../model/source.js";
+
+/**
+ * The last page of a walk that an ignored response cut: what it would have led to was not read, so no cursor moves past
+ * it. A first response that is ignored cuts nothing: there is nothing there, as the configuration says.
+ */
+export interface CutPage extends Page {
+  readonly isCut: true;
+}
+
+export function isCutPage(page: Page): page is CutPage {
+  return "isCut" in page;
+}
 
 type Warning = Extract<Event, { type: "warning" }>;
 

@@ -128,7 +128,7 @@ const endpoint = z.strictObject({
   format: component
     .optional()
     .describe(
-      "How the body is decoded: json, jsonl, csv, or an object with type and options. Default: by the response's content type.",
+      "How the body is decoded: json, jsonl, csv, xml, zip, or an object with type and options. Default: by the response's content type. A gzip file is unpacked first.",
     ),
   response_actions: responseActions
     .nullable()

@@ -242,10 +242,8 @@ describe("mistakes of their code", () => {
       { paginator: paginator({ next: never({ request: { url: "/next" } }) }) },
     ],
     ['format "split" threw a TypeError at own.test.ts:', { format: format(fail) }],
-    [
-      'format "split" gave no JSON value, but a promise: it must not be async',
-      { format: format(never(Promise.resolve([]))) },
-    ],
+    ['format "split" threw a TypeError at own.test.ts:', { format: format(async () => fail()) }],
+    ['format "split" gave no JSON value', { format: format(never(Promise.resolve(() => 1))) }],
     ['authorize of auth "team" threw a TypeError at own.test.ts:', { auth: auth({ authorize: fail }) }],
     ['authorize of auth "team" gave no request', { auth: auth({ authorize: never(undefined) }) }],
   ])("%s", async (message, endpoint) => {

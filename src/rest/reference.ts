@@ -27,6 +27,11 @@ export function isBoundLater(name: string): boolean {
   return isParentField(name) || isIncrementalField(name);
 }
 
+/** A planned request's URL for people: what is bound later stands there as it was written. */
+export function withReadablePlaceholders(url: string): string {
+  return url.replaceAll(/%7B((?:resources|incremental)\.[\w.-]+)%7D/gi, "{$1}");
+}
+
 /** Cut at the first two dots, as dlt does: `resources.a.b.c` is field `b.c` of `a`. Undefined without a field. */
 export function parseReference(name: string): ParentReference | undefined {
   const [, parent, field] = /^resources\.([^.]+)\.([^.]+(?:\.[^.]+)*)$/.exec(name) ?? [];

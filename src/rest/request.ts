@@ -7,6 +7,7 @@ import type { Authenticator } from "./authenticator.js";
 import type { Authorizer } from "./client.js";
 import type { PlanEnvironment } from "./environment.js";
 import type { Finding, Findings } from "./finding.js";
+import { checkHeader } from "./header-value.js";
 import { isBoundLater } from "./reference.js";
 import { type Found, resolveValue, scalarText } from "./values.js";
 
@@ -125,6 +126,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
+/** Headers after templates; one that HTTP can't carry is a finding. */
 export function resolvePairs(
   pairs: Readonly<Record<string, string>>,
   env: PlanEnvironment,
@@ -135,11 +137,10 @@ export function resolvePairs(
   const secret: Record<string, Secret> = {};
   for (const [name, configured] of Object.entries(pairs)) {
     const value = resolveValue(configured, env, [...path, name], findings);
+    const text = value instanceof Secret ? value.reveal() : scalarText(value);
+    checkHeader(name, text ?? "", [...path, name], findings);
     if (value instanceof Secret) secret[name.toLowerCase()] = value;
-    else {
-      const text = scalarText(value);
-      if (text !== undefined) plain[name.toLowerCase()] = text;
-    }
+    else if (text !== undefined) plain[name.toLowerCase()] = text;
   }
   return { plain, secret };
 }

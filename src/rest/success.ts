@@ -71,8 +71,8 @@ export function planSuccess(
   const isSuccess = attempt(() => compileCondition(options.condition), path, findings);
   const message = attempt(() => compileMessage(options.message), path, findings);
   if (isSuccess === undefined) return decode;
-  return (bytes, head) => {
-    const response = decode(bytes, head);
+  return async (bytes, head) => {
+    const response = await decode(bytes, head);
     if (response === undefined) return undefined;
     const { headers, status } = head;
     const context: Context = { response, headers, status, config: env.variables };

@@ -1,4 +1,6 @@
 import type { HttpRequest } from "../http/message.js";
+import { SluiceError } from "../model/error.js";
+import type { Notes } from "../model/source.js";
 import type { Authenticator, AuthIo } from "./authenticator.js";
 import { headerValue } from "./header-value.js";
 
@@ -31,6 +33,7 @@ interface Present {
  * An authenticator that obtains a token with the first request, sends it in a header, and obtains another one shortly
  * before it ends (a tenth of its lifetime, at most 60 s) or when the API refuses it. However many requests wait, one
  * token is obtained for all; a request that was refused with an older token than the present one is just sent again.
+ * When `obtain` throws `auth/rejected`, that holds for the rest of the run: it is not called again.
  *
  * @example
  * create: ({ key }) => tokenAuthenticator({ obtain: async (io) => ({ value: await login(key, io), lifetimeS: 600 }) })
@@ -45,9 +48,17 @@ export function tokenAuthenticator(options: TokenOptions): Authenticator {
   let present =
     options.initial === undefined ? undefined : presentOf(options.initial, Number.POSITIVE_INFINITY);
 
+  let refused: { readonly notes: Notes; readonly error: SluiceError } | undefined;
+
   const renew = shared(async (io) => {
+    // Asking again with what was refused could lock the account.
+    if (refused?.notes === io.notes) throw refused.error;
     const askedAt = io.now();
-    const token = await options.obtain(io);
+    const token = await options.obtain(io).catch((error: unknown) => {
+      if (error instanceof SluiceError && error.code === "auth/rejected")
+        refused = { notes: io.notes, error };
+      throw error;
+    });
     io.conceal(token.value);
     const lifetimeMs = (token.lifetimeS ?? Number.POSITIVE_INFINITY) * 1000;
     present = presentOf(token.value, askedAt + lifetimeMs - Math.min(60_000, lifetimeMs / 10));

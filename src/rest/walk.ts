@@ -12,6 +12,8 @@ import type { Event } from "../model/event.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
+import type { Decode } from "./decoder.js";
+import type { CutPage } from "./ignored.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
 import { traceOf } from "./trace.js";
@@ -27,7 +29,7 @@ export interface WalkSpec {
   readonly paginatorName?: string;
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
-  readonly decode: (body: Uint8Array, head: ResponseHead) => Json | undefined;
+  readonly decode: Decode;
   /** A new selection for each walk: detection remembers the place it found. */
   readonly select: () => Select;
   readonly hasPrimaryKey: boolean;
@@ -165,7 +167,9 @@ export async function* walk(
     for (const stray of ahead.splice(0)) stray.cancel();
     io.emit(ignored(spec, place.request, error.head));
     const why = `${statusText(error.head.status)} was ignored`;
-    yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
+    const end: Page = { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
+    const cut: CutPage = { ...end, isCut: true };
+    yield place.pages === 0 ? end : cut;
   } finally {
     flight?.cancel();
     for (const stray of ahead) stray.cancel();

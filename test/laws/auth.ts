@@ -243,12 +243,14 @@ function workbench(example: Example): {
 } {
   const asked: HttpRequest[] = [];
   const clock = { ms: Date.UTC(2030, 0, 1) };
+  const notes = memoryNotes();
   const io: AuthIo = {
     baseUrl: `${API}/`,
     // As on the wire, each request has a signal of its own.
     get signal() {
       return new AbortController().signal;
     },
+    notes,
     now: () => clock.ms,
     conceal: () => {},
     warn: () => {},
@@ -260,7 +262,7 @@ function workbench(example: Example): {
       const head = { status: 200, url: request.url, headers: { "content-type": "application/json" } };
       return {
         head,
-        read: async (decode) => ({ head, value: decode(body, head), bytes: body.length }),
+        read: async (decode) => ({ head, value: await decode(body, head), bytes: body.length }),
         discard: () => {},
       };
     },

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
   definePipeline,
@@ -84,6 +85,42 @@ it("loads CSV with declared types, JSON Lines with exact ids, and nothing of a 2
   ]);
   expect(await query(file, "select max(id)::text as id from bodies.lines")).toEqual([
     { id: "9007199254740993" },
+  ]);
+});
+
+it("loads XML with declared types, one element as one record, and a gzip file of CSV", async () => {
+  const bytes = (type: string, body: string | Buffer) => () => ({
+    ...answer(200, null, { "content-type": type }),
+    body: Buffer.from(body as string),
+  });
+  const item = (id: string) =>
+    `<item id="${id}"><title>T &amp; ${id}</title><count>12345678901234567890</count><tag>a</tag><tag>b</tag></item>`;
+  api.route("/feed", bytes("application/rss+xml", `<rss><channel><n>1</n>${item("007")}</channel></rss>`));
+  api.route("/none", bytes("text/xml", "<rss><channel><n>0</n></channel></rss>"));
+  api.route("/rows.csv.gz", bytes("application/gzip", gzipSync("id,name\n1,Jo\n2,Lee\n")));
+  const report = await load(
+    {
+      name: "feed",
+      columns: { count: { data_type: "decimal", precision: 38, scale: 0 } },
+      endpoint: { data_selector: "rss.channel.item" },
+    },
+    {
+      name: "none",
+      endpoint: {
+        data_selector: "rss.channel.item",
+        format: { type: "xml", force_list: ["rss.channel.item"] },
+      },
+    },
+    { name: "rows", endpoint: { path: "rows.csv.gz", paginator: "single_page", data_selector: "$" } },
+  );
+  expect(report).toMatchObject({
+    status: "ok",
+    resources: { feed: { rows: 1 }, none: { rows: 0 }, rows: { rows: 2 } },
+    tables: { feed: { inserted: 1 }, feed__tag: { inserted: 2 }, rows: { inserted: 2 } },
+  });
+  const file = join(folder, "bodies.duckdb");
+  expect(await query(file, "select aid as id, title, count::text as count from bodies.feed")).toEqual([
+    { id: "007", title: "T & 007", count: "12345678901234567890" },
   ]);
 });
 

@@ -97,8 +97,8 @@ describe("children", () => {
       ),
     ).toEqual([{ n: 1250, posts: 25, a: "a0" }]);
     // Three lanes read the posts, and each page of them was asked for once.
+    expect(urls().filter((url, index) => urls().indexOf(url) !== index)).toEqual([]);
     expect(urls()).toHaveLength(5 + 250 + 25);
-    expect(new Set(urls()).size).toBe(urls().length);
   });
 
   it("in dlt's older form, with a parent that is not loaded itself", async () => {

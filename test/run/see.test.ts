@@ -86,7 +86,7 @@ describe("preview", () => {
     expect(stdout).toContain("authorization: ***\n");
     expect(stdout).toContain("response   200\n");
     expect(stdout).toMatch(/link: <.*>; rel="next"/);
-    expect(stdout).toMatch(/records +10 records, .* the whole body, as it is a list/);
+    expect(stdout).toMatch(/records +10 records, .* the body: it is a list/);
     expect(stdout).toContain("paginator  auto, as none is configured\n");
     expect(stdout).toMatch(/next +GET .*page=2: detected header_link: the Link header has rel="next"/);
     expect(stdout).toMatch(/^customer__city +text +yes +customer\.City/m);
@@ -113,7 +113,7 @@ describe("preview", () => {
   it("of a body shows it, and who chose selector and paginator", async () => {
     const { stdout } = await sluice("preview", "search", "blog.yaml");
     expect(stdout).toContain('body       {"q":"all"}');
-    expect(stdout).toContain("at found, which data_selector says");
+    expect(stdout).toContain("found: as data_selector says");
     expect(stdout).toContain("paginator  single_page, as endpoint.paginator says");
   });
 
@@ -121,7 +121,7 @@ describe("preview", () => {
     const { stdout } = await sluice("preview", "comments", "blog.yaml");
     expect(stdout).toContain("page of posts");
     expect(stdout).toContain(`request    GET ${api.url}/posts/1/comments\n`);
-    expect(stdout).toContain("at data, a usual name for the list of records");
+    expect(stdout).toContain("data: the only list of objects");
     expect(stdout).toMatch(
       /next +GET .*cursor=c2: detected cursor: next_cursor holds a token, sent as cursor/,
     );
@@ -167,7 +167,7 @@ describe("check --connect", () => {
     expect(stdout).toMatch(/^comments .* 200 +0 records +goes on$/m);
     expect(stdout).toMatch(/^search .* 200 +1 record +end, likely$/m);
     expect(stdout).toContain("not there yet, the first run creates it");
-    expect(urls()).toEqual(["/posts", "/posts", "/posts/0/comments", "/search"]);
+    expect(urls()).toEqual(["/posts", "/posts/0/comments", "/search"]);
     expect(await isThere("blog.duckdb")).toBe(false);
   });
 
@@ -228,6 +228,22 @@ describe("plan", () => {
   it("shows the first request as the paginator begins with it", async () => {
     await write(CONFIG.replace("path: posts }", "path: posts, paginator: { type: offset, limit: 7 } }"));
     expect((await sluice("plan", "blog.yaml")).stdout).toContain(`GET ${api.url}/posts?offset=0&limit=7`);
+  });
+
+  it("shows what is known only later as it was written", async () => {
+    const incremental =
+      "incremental: { cursor_path: at, initial_value: '2026-01-01', start_param: since, end_param: until, step: P1D }";
+    await write(
+      CONFIG.replace("path: posts }", `path: posts, ${incremental} }`).replace(
+        '/comments" }',
+        "/comments\", params: { of: '{resources.posts.id}' } }",
+      ),
+    );
+    const { stdout } = await sluice("plan", "blog.yaml");
+    expect(stdout).toContain(
+      `GET ${api.url}/posts?since={incremental.start_value}&until={incremental.end_value}`,
+    );
+    expect(stdout).toContain("/comments?of={resources.posts.id}");
   });
 
   it("has a parent that is not loaded itself", async () => {

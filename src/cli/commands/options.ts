@@ -8,6 +8,7 @@ export interface PipelineFlags {
   readonly set?: readonly string[];
   readonly destination?: string;
   readonly dataset?: string;
+  readonly blockPrivateNetwork?: boolean;
   readonly json?: boolean;
   readonly record?: string;
   readonly replay?: string;
@@ -23,6 +24,10 @@ export function addPipelineOptions(command: Command): Command {
     )
     .option("--destination <uri>", "where the tables are, such as duckdb:path/to.duckdb")
     .option("--dataset <name>", "database schema of the tables; default: the pipeline's name")
+    .option(
+      "--block-private-network",
+      "send nothing to this machine and to private networks, for configurations that are not trusted",
+    )
     .option("--json", "print one JSON document on stdout");
 }
 
@@ -45,7 +50,7 @@ export function addReplayOption(command: Command): Command {
 }
 
 export function loadOptions(session: Session, config: string | undefined, flags: PipelineFlags): LoadOptions {
-  const { pipeline, set, destination, dataset, record, replay } = flags;
+  const { pipeline, set, destination, dataset, record, replay, blockPrivateNetwork } = flags;
   return {
     cwd: session.cwd,
     env: session.env,
@@ -56,6 +61,7 @@ export function loadOptions(session: Session, config: string | undefined, flags:
     ...(dataset === undefined ? {} : { dataset }),
     ...(record === undefined ? {} : { record }),
     ...(replay === undefined ? {} : { replay }),
+    ...(blockPrivateNetwork === undefined ? {} : { blockPrivateNetwork }),
   };
 }
 

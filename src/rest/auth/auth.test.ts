@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { HttpRequest } from "../../http/message.js";
+import { memoryNotes } from "../../model/notes.js";
 import { Secret } from "../../model/secret.js";
 import type { AuthIo } from "../authenticator.js";
 import { apiKeyAuth } from "./api-key.js";
@@ -14,6 +15,7 @@ const create = (options: Parameters<typeof apiKeyAuth.options.parse>[0]) =>
 const io: AuthIo = {
   baseUrl: "https://h/",
   signal: new AbortController().signal,
+  notes: memoryNotes(),
   now: () => 0,
   conceal: () => {},
   warn: () => {},

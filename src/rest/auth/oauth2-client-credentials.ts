@@ -2,7 +2,14 @@ import { z } from "zod";
 import { defineAuth } from "../authenticator.js";
 import { credential, identifier } from "../credential.js";
 import { tokenAuthenticator } from "../token-authenticator.js";
-import { defaultExpiration, obtainGrant, requestData, tokenRequest, tokenUrl } from "./oauth2.js";
+import {
+  clientIdentity,
+  defaultExpiration,
+  obtainGrant,
+  requestData,
+  tokenRequest,
+  tokenUrl,
+} from "./oauth2.js";
 
 /**
  * The client credentials grant of OAuth 2 (RFC 6749 §4.4). Options are dlt's. Unlike dlt: one token for all resources,
@@ -19,6 +26,7 @@ export const oauth2ClientCredentialsAuth = defineAuth({
     access_token_url: tokenUrl.describe("URL of the token endpoint; any origin."),
     client_id: identifier().describe("The client's id."),
     client_secret: credential().describe("The client's secret. Usually {{ secrets.client_secret }}."),
+    client_auth: clientIdentity,
     access_token_request_data: requestData,
     default_token_expiration: defaultExpiration,
     access_token: credential()
@@ -31,12 +39,9 @@ export const oauth2ClientCredentialsAuth = defineAuth({
     return tokenAuthenticator({
       ...(access_token === undefined || access_token === null ? {} : { initial: access_token.reveal() }),
       obtain: (io) => {
-        const fields = {
-          grant_type: "client_credentials",
-          client_id,
-          client_secret: client_secret.reveal(),
-        };
-        const request = tokenRequest(access_token_url, fields, options.access_token_request_data);
+        const client = { id: client_id, secret: client_secret.reveal(), auth: options.client_auth };
+        const fields = { grant_type: "client_credentials" };
+        const request = tokenRequest(access_token_url, fields, client, options.access_token_request_data, io);
         return obtainGrant(request, default_token_expiration, HINT, io);
       },
     });
@@ -67,6 +72,27 @@ export const oauth2ClientCredentialsAuth = defineAuth({
           },
         },
         answer: { access_token: "abc123", token_type: "Bearer", expires_in: 600 },
+        seconds: 600,
+      },
+    },
+    {
+      title: "the client in an HTTP Basic header",
+      options: {
+        access_token_url: "https://auth.example.com/token",
+        client_id: "sluice",
+        client_secret: "s3cr3t +",
+        client_auth: "basic",
+      },
+      url: "https://api.example.com/calls",
+      sent: { headers: { authorization: "Bearer abc123" } },
+      obtains: {
+        request: {
+          method: "POST",
+          url: "https://auth.example.com/token",
+          headers: { authorization: "Basic c2x1aWNlOnMzY3IzdCslMkI=" },
+          body: { kind: "form", pairs: [["grant_type", "client_credentials"]] },
+        },
+        answer: { access_token: "abc123", expires_in: 600 },
         seconds: 600,
       },
     },

@@ -1,12 +1,23 @@
 import { z } from "zod";
-import { defineAuth } from "../authenticator.js";
+import type { Notes } from "../../model/source.js";
+import { type AuthIo, defineAuth } from "../authenticator.js";
 import { credential, identifier } from "../credential.js";
 import { tokenAuthenticator } from "../token-authenticator.js";
-import { defaultExpiration, obtainGrant, requestData, tokenRequest, tokenUrl } from "./oauth2.js";
+import {
+  clientIdentity,
+  defaultExpiration,
+  obtainGrant,
+  requestData,
+  tokenRequest,
+  tokenUrl,
+} from "./oauth2.js";
+import { tokenNote } from "./token-note.js";
 
 /**
- * The refresh token grant of OAuth 2 (RFC 6749 §6). A refresh token that the server rotates is used from then on, but
- * only in memory: it is lost when the process ends, which a warning tells once.
+ * The refresh token grant of OAuth 2 (RFC 6749 §6). A refresh token that the server hands out anew (§6: the old one may
+ * be void from then on) is stored, encrypted, before the access token that came with it is used, and serves from then
+ * on, in later runs too. It is kept with the pipeline's state, so one refresh token should serve one pipeline; a refresh
+ * token that is newly configured wins over a kept one.
  *
  * @example
  * const auth = { type: "oauth2_refresh_token", token_url: "https://auth.example.com/token", client_id: "sluice",
@@ -22,7 +33,10 @@ export const oauth2RefreshTokenAuth = defineAuth({
       .nullable()
       .optional()
       .describe("The client's secret; public clients have none. Usually {{ secrets.client_secret }}."),
-    refresh_token: credential().describe("The refresh token. Usually {{ secrets.refresh_token }}."),
+    refresh_token: credential().describe(
+      "The refresh token. Usually {{ secrets.refresh_token }}. One that the server replaces it with is kept, encrypted, with the pipeline's state.",
+    ),
+    client_auth: clientIdentity,
     scopes: z
       .union([z.string().min(1), z.array(z.string().min(1))])
       .nullable()
@@ -35,23 +49,44 @@ export const oauth2RefreshTokenAuth = defineAuth({
   }),
   create(options) {
     const { client_id, client_secret, default_token_expiration, scopes, token_url } = options;
-    let refreshToken = options.refresh_token.reveal();
-    let warned = false;
+    const client = { id: client_id, secret: client_secret?.reveal(), auth: options.client_auth };
+    const configured = options.refresh_token.reveal();
+    const note = tokenNote({
+      tokenUrl: token_url,
+      clientId: client_id,
+      clientSecret: client.secret,
+      configured,
+    });
+    let present = configured;
+    let isStored = true;
+    let seen: Notes | undefined;
+    const store = async (io: AuthIo): Promise<void> => {
+      isStored = false;
+      await note.write(present, io);
+      isStored = true;
+    };
+    /** At the beginning of a run the one that was kept counts, unless there is one that could not be stored. */
+    const begin = async (io: AuthIo): Promise<void> => {
+      const kept = isStored ? note.read(io) : undefined;
+      if (kept === undefined && present !== configured) await store(io);
+      present = kept ?? present;
+      io.conceal(present);
+      seen = io.notes;
+    };
     return tokenAuthenticator({
       async obtain(io) {
+        if (seen !== io.notes || !isStored) await begin(io);
         const fields = {
           grant_type: "refresh_token",
-          client_id,
-          client_secret: client_secret?.reveal(),
-          refresh_token: refreshToken,
+          refresh_token: present,
           scope: typeof scopes === "string" ? scopes : scopes?.join(" "),
         };
-        const request = tokenRequest(token_url, fields, options.access_token_request_data);
+        const request = tokenRequest(token_url, fields, client, options.access_token_request_data, io);
         const grant = await obtainGrant(request, default_token_expiration, HINT, io);
-        if (grant.refreshToken === undefined || grant.refreshToken === refreshToken) return grant;
-        refreshToken = grant.refreshToken;
-        if (!warned) io.warn("auth/rotated", ROTATED);
-        warned = true;
+        if (grant.refreshToken === undefined || grant.refreshToken === present) return grant;
+        present = grant.refreshToken;
+        // Before the access token is used: who is stopped from here on finds the new one.
+        await store(io);
         return grant;
       },
     });
@@ -92,6 +127,3 @@ export const oauth2RefreshTokenAuth = defineAuth({
 
 const HINT =
   "The refresh token may have expired, been revoked or been used before. Authorize the client anew and store the new refresh token.";
-
-const ROTATED =
-  "the server replaced the refresh token; the new one is used in this run but can't be kept yet, so the configured one may be refused the next time";

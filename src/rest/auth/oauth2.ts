@@ -20,22 +20,56 @@ export const defaultExpiration = z
   .default(3600)
   .describe("Seconds that a token serves when the answer has no expires_in.");
 
+export const clientIdentity = z
+  .enum(["body", "basic"])
+  .default("body")
+  .describe(
+    "How the client identifies itself at the token endpoint: `body`, with client_id and client_secret among the fields, or `basic`, with HTTP Basic. Default `body`.",
+  );
+
+/** The client that asks for a token, and how it identifies itself. */
+export interface Client {
+  readonly id: string;
+  /** Public clients have none. */
+  readonly secret: string | undefined;
+  readonly auth: z.output<typeof clientIdentity>;
+}
+
 export type RequestData = z.output<typeof requestData>;
 
 /** Fields of a token request; undefined ones are not sent. */
 type Fields = Readonly<Record<string, string | undefined>>;
 
-/** A token request (RFC 6749 §4.4.2, §6): a form, the client's credentials among its fields (§2.3.1), as dlt has it. */
-export function tokenRequest(url: string, fields: Fields, data: RequestData): HttpRequest {
+/**
+ * A token request (RFC 6749 §4.4.2, §6): a form. The client's id and secret are among its fields, as dlt has it, or in
+ * an HTTP Basic header (both §2.3.1; there each of them is form-encoded first).
+ */
+export function tokenRequest(
+  url: string,
+  { grant_type, ...fields }: Fields,
+  client: Client,
+  data: RequestData,
+  io: Pick<AuthIo, "conceal">,
+): HttpRequest {
   const further = Object.entries(data).map(([name, value]): [string, string] => [
     name,
     value instanceof Secret ? value.reveal() : String(value),
   ]);
-  const all: Fields = { ...fields, ...Object.fromEntries(further) };
+  const inHeader = client.auth === "basic" && client.secret !== undefined;
+  const identity: Fields = inHeader ? {} : { client_id: client.id, client_secret: client.secret };
+  const all: Fields = { grant_type, ...identity, ...fields, ...Object.fromEntries(further) };
   const pairs = Object.entries(all).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, value]],
   );
-  return { method: "POST", url, headers: { accept: "application/json" }, body: { kind: "form", pairs } };
+  const headers = { accept: "application/json", ...(inHeader ? { authorization: basic(client, io) } : {}) };
+  return { method: "POST", url, headers, body: { kind: "form", pairs } };
+}
+
+function basic({ id, secret = "" }: Client, io: Pick<AuthIo, "conceal">): string {
+  const [user, password] = [id, secret].map((text) => new URLSearchParams([["", text]]).toString().slice(1));
+  const encoded = Buffer.from(`${user}:${password}`).toString("base64");
+  io.conceal(encoded);
+  return `Basic ${encoded}`;
 }
 
 /** What a token endpoint answers (RFC 6749 §5.1). */

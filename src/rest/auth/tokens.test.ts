@@ -7,7 +7,7 @@ import type { Event } from "../../model/event.js";
 import type { Json } from "../../model/json.js";
 import { memoryNotes } from "../../model/notes.js";
 import { Redactor } from "../../model/secret.js";
-import type { Resource } from "../../model/source.js";
+import type { Notes, Resource } from "../../model/source.js";
 import { defineAuth } from "../authenticator.js";
 import type { AuthConfig, RestApiConfig } from "../config.js";
 import { credential } from "../credential.js";
@@ -66,16 +66,20 @@ function plan(auth: AuthConfig, rest: Partial<RestApiOptions> = {}): Resource[] 
   return resources.map(({ resource }) => resource);
 }
 
-async function read(resource: Resource | undefined, signal = new AbortController().signal): Promise<void> {
+async function read(
+  resource: Resource | undefined,
+  signal = new AbortController().signal,
+  notes = memoryNotes(),
+): Promise<void> {
   const runtime = { now: () => now, random: () => 0, sleep: async () => {} };
   const emit = (event: Event): unknown => events.push(event);
-  for await (const page of resource?.read(undefined, { notes: memoryNotes(), signal, runtime, emit }) ?? []) {
+  for await (const page of resource?.read(undefined, { notes, signal, runtime, emit }) ?? []) {
     expect(page.records.values).toEqual([{ id: 1 }]);
   }
 }
 
-async function failure(resource: Resource | undefined): Promise<SluiceError> {
-  return read(resource).then(
+async function failure(resource: Resource | undefined, notes = memoryNotes()): Promise<SluiceError> {
+  return read(resource, undefined, notes).then(
     () => Promise.reject(new Error("it did not fail")),
     (error: unknown) => error as SluiceError,
   );
@@ -214,20 +218,63 @@ describe("oauth2_client_credentials", () => {
   });
 });
 
+describe("a refused login", () => {
+  it("is remembered for the run, whoever asks, and asked again in the next one", async () => {
+    tokens.route("/token", () => answer(401, { error: "invalid_client" }));
+    const resources = plan(clientCredentials(), {
+      resources: Array.from({ length: 5 }, (_, index) => ({
+        name: `calls${index}`,
+        endpoint: { path: "calls" },
+      })),
+    });
+    const notes = memoryNotes();
+    const errors = [];
+    for (const resource of resources) errors.push(await failure(resource, notes));
+    expect(new Set(errors.map(({ code, message }) => `${code} ${message}`)).size).toBe(1);
+    expect(errors[4]).toMatchObject({ code: "auth/rejected" });
+    expect([tokens.requests.length, api.requests.length]).toEqual([1, 0]);
+    serveTokens({ access_token: "tok-1" });
+    await read(resources[0], undefined, memoryNotes());
+    expect(tokens.requests).toHaveLength(2);
+  });
+
+  it("is not remembered when the server could not answer", async () => {
+    const [calls] = plan(clientCredentials());
+    const notes = memoryNotes();
+    tokens.route("/token", () => answer(503, {}));
+    expect(await failure(calls, notes)).toMatchObject({ code: "http/status" });
+    serveTokens({ access_token: "tok-1" });
+    await read(calls, undefined, notes);
+  });
+});
+
 describe("oauth2_refresh_token", () => {
-  it("goes on with a rotated refresh token, and says once that it can't be kept", async () => {
+  /** A server that hands out a new refresh token each time, and knows only the last one. */
+  function serveRotating(): void {
+    let valid = 1;
+    tokens.route("/token", ({ body }) => {
+      if (new URLSearchParams(body).get("refresh_token") !== `refresh-${valid}`)
+        return answer(400, { error: "invalid_grant" });
+      valid += 1;
+      return answer(200, { access_token: `tok-${valid}`, expires_in: 60, refresh_token: `refresh-${valid}` });
+    });
+  }
+  const refreshing = (rest: object = {}): AuthConfig => ({
+    type: "oauth2_refresh_token",
+    token_url: `${tokens.url}/token`,
+    client_id: "sluice",
+    client_secret: "{{ secrets.client_secret }}",
+    refresh_token: "refresh-1",
+    ...rest,
+  });
+
+  it("goes on with a rotated refresh token", async () => {
     serveTokens(
       { access_token: "tok-1", expires_in: 60, refresh_token: "refresh-2" },
       { access_token: "tok-2", expires_in: 60, refresh_token: "refresh-3" },
       { access_token: "tok-3", expires_in: 60 },
     );
-    const [calls] = plan({
-      type: "oauth2_refresh_token",
-      token_url: `${tokens.url}/token`,
-      client_id: "sluice",
-      refresh_token: "refresh-1",
-      scopes: "a b",
-    });
+    const [calls] = plan(refreshing({ client_secret: null, scopes: "a b" }));
     for (let round = 0; round < 3; round++) {
       await read(calls);
       now += 60_000;
@@ -237,11 +284,94 @@ describe("oauth2_refresh_token", () => {
     expect(tokens.requests[0]?.body).toBe(
       "grant_type=refresh_token&client_id=sluice&refresh_token=refresh-1&scope=a+b",
     );
-    const warnings = events.filter(({ type }) => type === "warning");
-    expect(warnings).toMatchObject([{ code: "auth/rotated", resource: "calls" }]);
     expect(JSON.stringify(events)).not.toMatch(/refresh-\d/);
   });
+
+  it.each([{}, { client_secret: null }])(
+    "a process that is killed before the first use does not lock the user out: %j",
+    async (rest) => {
+      serveRotating();
+      const notes = recordedNotes();
+      // Killed: whatever is sent to the API after the token was stored fails, and the process's memory is lost.
+      api.behave("/calls", always(status(500)));
+      await failure(plan(refreshing(rest))[0], notes);
+      expect(notes.log).toHaveLength(1);
+      expect(api.requests).toHaveLength(1);
+      api.route("/calls", { records: [{ id: 1 }] });
+      expect(JSON.stringify(notes.log)).not.toMatch(/refresh-|tok-|c4n4ry/);
+
+      const client = { base_url: `${api.url}/`, auth: refreshing(rest), paginator: "single_page" };
+      const again = plan(null, {
+        client: client as RestApiOptions["client"],
+        resources: ["more", { name: "others", endpoint: "more" }],
+      });
+      api.route("/more", { records: [{ id: 1 }] });
+      await Promise.all(again.map((resource) => read(resource, undefined, notes)));
+      const sent = tokens.requests.map(({ body }) => new URLSearchParams(body).get("refresh_token"));
+      expect(sent).toEqual(["refresh-1", "refresh-2"]);
+    },
+  );
+
+  it("is stored before the access token is used", async () => {
+    serveRotating();
+    const notes = recordedNotes(() => expect(api.requests).toHaveLength(0));
+    await read(plan(refreshing())[0], undefined, notes);
+    expect([notes.log.length, api.requests.length]).toEqual([1, 1]);
+  });
+
+  it("that could not be stored is not used, and stored before anything else", async () => {
+    serveRotating();
+    const notes = recordedNotes();
+    const [calls] = plan(refreshing());
+    notes.broken = true;
+    await expect(read(calls, undefined, notes)).rejects.toThrow("disk full");
+    expect(api.requests).toHaveLength(0);
+    notes.broken = false;
+    await read(calls, undefined, notes);
+    expect(notes.log).toHaveLength(2);
+    await read(plan(refreshing())[0], undefined, notes);
+    expect(tokens.requests).toHaveLength(3);
+  });
+
+  it("that is newly configured wins over a kept one", async () => {
+    serveRotating();
+    const notes = memoryNotes();
+    await read(plan(refreshing())[0], undefined, notes);
+    serveTokens({ access_token: "tok-1" });
+    await read(plan(refreshing({ refresh_token: "refresh-new" }))[0], undefined, notes);
+    expect(new URLSearchParams(tokens.requests[1]?.body).get("refresh_token")).toBe("refresh-new");
+  });
+
+  it("that can't be decrypted is told, and the configured one used", async () => {
+    serveRotating();
+    const notes = recordedNotes();
+    await read(plan(refreshing())[0], undefined, notes);
+    serveTokens({ access_token: "tok-1" });
+    await read(plan(refreshing({ client_secret: "{{ secrets.other }}" }))[0], undefined, notes);
+    expect(new URLSearchParams(tokens.requests[1]?.body).get("refresh_token")).toBe("refresh-1");
+    expect(events.filter(({ type }) => type === "warning")).toMatchObject([{ code: "auth/note" }]);
+    await notes.write(notes.log[0]?.[0] ?? "", "x");
+    await read(plan(refreshing())[0], undefined, notes);
+    expect(new URLSearchParams(tokens.requests[2]?.body).get("refresh_token")).toBe("refresh-1");
+  });
 });
+
+/** Notes that tell what was written, and can fail. */
+function recordedNotes(onWrite: () => void = () => {}): Notes & { broken: boolean; log: [string, Json][] } {
+  const notes = memoryNotes();
+  const log: [string, Json][] = [];
+  return {
+    broken: false,
+    log,
+    read: (key) => notes.read(key),
+    async write(key, value) {
+      onWrite();
+      if (this.broken) throw new Error("disk full");
+      log.push([key, value]);
+      await notes.write(key, value);
+    },
+  };
+}
 
 describe("session_token", () => {
   it("logs in with secrets in the body, and once again after a 401", async () => {

@@ -13,7 +13,7 @@ const decode = (text: string | Uint8Array, options: { delimiter?: string; column
 
 function thrownBy(text: string): unknown {
   try {
-    decode(text);
+    void decode(text);
   } catch (error) {
     return error;
   }

@@ -3,7 +3,7 @@ import type { ResponseHead } from "../../http/message.js";
 import { SluiceError } from "../../model/error.js";
 import type { Json } from "../../model/json.js";
 import { defineDecoder } from "../decoder.js";
-import { type Fault, readText, unreadable } from "./body-text.js";
+import { type Fault, knownCharset, readText, unreadable } from "./body-text.js";
 import { setOwn } from "./exact-json.js";
 
 const FAULT: Fault = {
@@ -28,6 +28,7 @@ export const csvDecoder = defineDecoder({
   type: "csv",
   summary: "CSV: the first row names the columns, values are text, an empty field is null.",
   mediaTypes: ["text/csv", "application/csv"],
+  extensions: ["csv"],
   options: z.strictObject({
     delimiter: z
       .string()
@@ -40,11 +41,16 @@ export const csvDecoder = defineDecoder({
       .refine((names) => new Set(names).size === names.length, "must not have the same name twice")
       .optional()
       .describe("Names of the columns, for a body without a row of names."),
+    encoding: z
+      .string()
+      .refine((label) => knownCharset(label) !== undefined, "must be a charset such as windows-1252")
+      .optional()
+      .describe("Charset of the body, such as windows-1252. Default: what the response says, else UTF-8."),
   }),
   create:
-    ({ delimiter, columns }) =>
+    ({ delimiter, columns, encoding }) =>
     (bytes, head): Json | undefined => {
-      const { text } = readText(bytes, head, FAULT);
+      const { text } = readText(bytes, head, FAULT, { configured: encoding });
       const rows = readRows(text, delimiter, head);
       const names = columns ?? namesOf(rows, head);
       const records: Json[] = [];

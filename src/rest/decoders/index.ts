@@ -2,6 +2,8 @@
 import { csvDecoder } from "./csv.js";
 import { jsonDecoder } from "./json.js";
 import { jsonlDecoder } from "./jsonl.js";
+import { xmlDecoder } from "./xml.js";
+import { zipDecoder } from "./zip.js";
 
 /** Every response format, by file name. */
-export const decoders = [csvDecoder, jsonDecoder, jsonlDecoder] as const;
+export const decoders = [csvDecoder, jsonDecoder, jsonlDecoder, xmlDecoder, zipDecoder] as const;

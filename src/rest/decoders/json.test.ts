@@ -14,7 +14,7 @@ const decode = (body: string | Uint8Array, head = headOf()) =>
 
 function errorOf(body: string | Uint8Array, head = headOf()): SluiceError {
   try {
-    decode(body, head);
+    void decode(body, head);
   } catch (error) {
     expect(error).toBeInstanceOf(RetryableError);
     expect((error as Error).cause).toBeInstanceOf(SluiceError);

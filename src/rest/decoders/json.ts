@@ -25,11 +25,12 @@ export const jsonDecoder = defineDecoder({
   type: "json",
   summary: "A JSON document. Integers of any size stay exact. Also for content types that no format claims.",
   mediaTypes: ["application/json"],
+  extensions: ["json"],
   options: z.strictObject({}),
   create:
     () =>
     (bytes, head): Json | undefined => {
-      const body = readText(bytes, head, FAULT);
+      const body = readText(bytes, head, FAULT, { isUtf8ByStandard: true });
       if (body.text.trim() === "") return undefined;
       const parse = jsonParserFor(body);
       try {

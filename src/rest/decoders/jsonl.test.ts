@@ -11,7 +11,7 @@ const decode = (body: string | Uint8Array) =>
 
 function errorOf(body: string): SluiceError {
   try {
-    decode(body);
+    void decode(body);
   } catch (error) {
     expect(error).toBeInstanceOf(RetryableError);
     expect((error as Error).cause).toBeInstanceOf(SluiceError);

@@ -28,11 +28,12 @@ export const jsonlDecoder = defineDecoder({
   type: "jsonl",
   summary: "JSON Lines: one record a line. Blank lines are skipped, integers of any size stay exact.",
   mediaTypes: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"],
+  extensions: ["jsonl", "ndjson"],
   options: z.strictObject({}),
   create:
     () =>
     (bytes, head): Json | undefined => {
-      const body = readText(bytes, head, FAULT);
+      const body = readText(bytes, head, FAULT, { isUtf8ByStandard: true });
       const isSequence = body.text.startsWith(RECORD_SEPARATOR);
       const parse = isSequence ? parseExactJson : jsonParserFor(body);
       const records: Json[] = [];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Json } from "../../model/json.js";
+import { functionOption } from "../function-option.js";
 import type { CursorValue, LastValueFunction } from "./value.js";
 
 /**
@@ -9,22 +10,6 @@ import type { CursorValue, LastValueFunction } from "./value.js";
  * const toDate: ConvertFunction = (value) => String(value).slice(0, 10);
  */
 export type ConvertFunction = (value: CursorValue) => Json;
-
-/** Not being one is an error of type, so that the mistake is told of the form that was meant. */
-function functionOf<T>() {
-  return z
-    .custom<T>()
-    .check(({ issues, value }) => {
-      if (typeof value !== "function")
-        issues.push({
-          code: "invalid_type",
-          expected: "function",
-          input: value,
-          message: "must be a function",
-        });
-    })
-    .meta({ not: {} });
-}
 
 const bound = z.union([z.string(), z.number(), z.bigint().meta({ not: {} })]).nullable();
 const step = z.union([z.number().positive(), z.string()]);
@@ -40,7 +25,7 @@ const shared = {
     .optional()
     .describe("Where the first run starts; records before it are dropped. Default: everything is read."),
   last_value_func: z
-    .union([z.enum(["max", "min"]), functionOf<LastValueFunction>()])
+    .union([z.enum(["max", "min"]), functionOption<LastValueFunction>()])
     .optional()
     .describe("Which of two values is further: max (default), min, or a function in TypeScript."),
   primary_key: z
@@ -80,7 +65,7 @@ const shared = {
       "Whether records at the end itself are taken; default open. A date that is closed is the whole day.",
     ),
   convert: z
-    .union([z.string(), functionOf<ConvertFunction>()])
+    .union([z.string(), functionOption<ConvertFunction>()])
     .nullable()
     .optional()
     .describe(

@@ -2,6 +2,7 @@ import type { JsonObject } from "../../model/json.js";
 import type { Completeness, Io, Page } from "../../model/source.js";
 import type { Position } from "../../model/state.js";
 import { worse } from "../completeness.js";
+import { isCutPage } from "../ignored.js";
 import { type Incremental, placeholderValues } from "./incremental.js";
 import { firstPass, nextPass, type Pass, passFromStored, passToStored } from "./pass.js";
 import { keysIn, Progress } from "./progress.js";
@@ -39,6 +40,8 @@ interface Place {
   readonly pass: JsonObject;
   readonly seen: JsonObject;
   readonly completeness: Completeness;
+  /** A pass before was cut: what came after it is read again. */
+  readonly isHeld?: true;
 }
 
 /**
@@ -58,6 +61,8 @@ export async function* readIncremental(
     place === undefined ? firstPass(incremental, last, io.runtime.now()) : passFromStored(place.pass);
   let inner = place?.walk ?? undefined;
   let worst: Completeness = place?.completeness ?? "proved";
+  // Once a pass was cut, the cursor stays where it was safe: later passes would carry it past what was not read.
+  let isHeld = place?.isHeld === true;
   if (pass === undefined) {
     yield { records: { kind: "objects", values: [] }, bytes: 0, completeness: "proved" };
     return;
@@ -73,35 +78,45 @@ export async function* readIncremental(
       const { completeness, resume, cursor: _, ...rest } = page;
       const records = { ...page.records, values };
       if (completeness === undefined) {
-        const at = resume === undefined ? undefined : placeAt(current, resume, progress, worst);
+        const at = resume === undefined ? undefined : placeAt(current, resume, progress, worst, isHeld);
         yield { ...rest, records, ...(at === undefined ? {} : { resume: at }) };
         continue;
       }
       worst = worse(worst, completeness);
       const isBroken = completeness === "short";
-      const reached = isBroken || isCut(completeness) ? undefined : reachedBy(current, following);
+      const wasCut = isCut(page, completeness);
+      const reached = isBroken || isHeld ? undefined : reachedBy(current, following, wasCut);
+      isHeld ||= wasCut;
       if (following === undefined || isBroken) {
-        yield { ...rest, records, completeness: worst, ...reached };
+        // Whoever reads this for a parent's record must come back to it.
+        yield { ...rest, records, completeness: worst, ...reached, ...(isHeld ? { isCut: true } : {}) };
         return;
       }
-      yield { ...rest, records, resume: placeAt(following, null, progress, worst), ...reached };
+      yield { ...rest, records, resume: placeAt(following, null, progress, worst, isHeld), ...reached };
     }
     pass = following;
     inner = undefined;
   }
 
-  /** A walk that max_pages cut has seen everything up to its end only if the records are sorted. */
-  function isCut(completeness: Completeness): boolean {
-    const isCut = maxPages !== undefined && completeness === "unknown" && incremental.runsTo !== "end";
-    if (isCut) {
-      warn("incremental/cut", "max_pages may have cut the walk, so the next run starts where this one did");
+  /** Whether the pass ended before everything in its range was read, as far as that can be told. */
+  function isCut(page: Page, completeness: Completeness): boolean {
+    const by = isCutPage(page)
+      ? "an ignored response cut the walk"
+      : maxPages !== undefined && completeness === "unknown"
+        ? "max_pages may have cut the walk"
+        : undefined;
+    if (by === undefined) return false;
+    if (incremental.runsTo !== "end") {
+      warn("incremental/cut", `${by}, so the next run starts where this one did`);
     }
-    return isCut;
+    return true;
   }
 
-  function reachedBy(current: Pass, following: Pass | undefined): { cursor?: JsonObject } {
+  function reachedBy(current: Pass, following: Pass | undefined, wasCut: boolean): { cursor?: JsonObject } {
     if (incremental.end !== undefined) return {};
-    if (incremental.step !== undefined) {
+    // What was read of a cut pass says how far everything is there only if the records are sorted.
+    if (wasCut && incremental.runsTo !== "end") return {};
+    if (incremental.step !== undefined && !wasCut) {
       // The last step may be under way still: its end is only as far as its records are.
       const value = following === undefined ? current.start : following.start;
       if (value !== undefined) progress.raise(value);
@@ -126,8 +141,15 @@ function placeAt(
   walk: Position | null,
   progress: Progress,
   completeness: Completeness,
+  isHeld: boolean,
 ): Position {
-  const place: Place = { walk, pass: passToStored(pass), seen: progress.toStored(), completeness };
+  const place: Place = {
+    walk,
+    pass: passToStored(pass),
+    seen: progress.toStored(),
+    completeness,
+    ...(isHeld ? { isHeld } : {}),
+  };
   return { ...place };
 }
 
