@@ -52,7 +52,7 @@ export async function check(pipeline: Pipeline, options: CheckOptions = {}): Pro
   const { connect = false, signal } = options;
   const resources: CheckedResource[] = [];
   const notes = connect ? await borrowedNotes(pipeline) : memoryNotes();
-  for (const resource of selectResources(plan.resources, options.select)) {
+  for (const resource of selectResources(plan.resources, options.select, Object.keys(planned))) {
     const request = planned[resource.name]?.request;
     resources.push({
       name: resource.name,

@@ -63,7 +63,7 @@ export async function preview(
   const resource = plan.resources.find((candidate) => candidate.name === name) ?? planned[name]?.resource;
   if (resource === undefined) {
     throw new SluiceError("config/usage", `no resource is named ${name}`, {
-      hint: `The resources are ${pipeline.resources.join(", ")}.`,
+      hint: `The resources are ${[...new Set([...pipeline.resources, ...Object.keys(planned)])].join(", ")}.`,
     });
   }
   const maxIdentifier = pipeline.parts.plan.destination.maxIdentifierBytes;

@@ -49,8 +49,9 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
     });
   }
   const events = new EventLog();
+  const names = Object.keys(parts.planned);
   const report = runPipeline(
-    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select) },
+    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select, names) },
     {
       fullRefresh: options.fullRefresh ?? false,
       signal: options.signal ?? new AbortController().signal,

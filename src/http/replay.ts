@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SluiceError } from "../model/error.js";
 import type { Redactor } from "../model/secret.js";
@@ -138,7 +138,12 @@ function readJson(folder: string, file: string): unknown {
     return JSON.parse(readFileSync(join(folder, file), "utf8")) as unknown;
   } catch (cause) {
     const code = cause instanceof SyntaxError ? "not JSON" : String((cause as NodeJS.ErrnoException).code);
-    throw unreadable(folder, `${file} can't be read (${code})`, cause);
+    const isMissing = code === "ENOENT" && !existsSync(folder);
+    throw unreadable(
+      folder,
+      isMissing ? "there is no such folder" : `${file} can't be read (${code})`,
+      cause,
+    );
   }
 }
 

@@ -51,6 +51,16 @@ it("shares nothing between other keys, headers or requests", async () => {
   expect(real.sent).toHaveLength(4);
 });
 
+it("is there for readers who come after the first one has read and discarded it", async () => {
+  const real = sender();
+  const send = new SharedResponses().through(real, { key: "k", readers: 2 });
+  const exchange = await send(get(1), signal);
+  await exchange.read(decode);
+  exchange.discard();
+  expect(await read(send, 1)).toBe("http://x/1");
+  expect(real.sent).toHaveLength(1);
+});
+
 it("lets those who waited send anew when the first one fails or gives up", async () => {
   const real = sender((count) => count === 1);
   const send = new SharedResponses().through(real, { key: "k", readers: 2 });

@@ -54,7 +54,21 @@ export function resolveValue(
   return value;
 }
 
+/** dlt's way to have braces around a placeholder's value. */
+const BRACED_PLACEHOLDER = /\{\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}\}/;
+
 function resolveText(text: string, source: ValueSource, path: Finding["path"], findings: Findings): unknown {
+  const [, name] = BRACED_PLACEHOLDER.exec(text) ?? [];
+  if (name !== undefined) {
+    const [, parent, field] = /^resources\.([^.]+)\.(.+)$/.exec(name) ?? [];
+    const exact =
+      parent === undefined
+        ? ""
+        : ` Where there must be no blank, add { map: { braced: "{{ '{' ~ record.${field} ~ '}' }}" } } to the processing_steps of ${parent} and write {resources.${parent}.braced}.`;
+    return findings.add(path, "three braces around a placeholder would begin an expression {{ … }}", {
+      hint: `{${name}} is the value, { {${name}} } the value between braces with blanks.${exact}`,
+    });
+  }
   return attempt(
     () => {
       const template = parseTemplate(text, ROOTS);

@@ -1197,13 +1197,15 @@ const valueCases: readonly Case[] = [
   {
     of: 38,
     title: "a value within literal braces",
-    changed: "three braces begin a template; a blank between keeps them apart",
+    changed: "three braces are refused with what to write instead; a blank between keeps them apart",
     async test() {
       const json = { it: "{ {resources.p.id} }" };
       expect((await childRequest(PARENT, { path: "c", method: "POST", json })).body).toBe('{"it":"{ 7 }"}');
-      expect(
-        refusalOf(config(["p", { name: "c", endpoint: { json: { it: "{{{resources.p.id}}}" } } }])).code,
-      ).toBe("config/invalid");
+      const triple = config(["p", { name: "c", endpoint: { json: { it: "{{{resources.p.id}}}" } } }]);
+      expect(refusalOf(triple)).toMatchObject({
+        code: "config/invalid",
+        problems: [expect.stringContaining("three braces around a placeholder")],
+      });
     },
   },
   ...rows<[string, RestApiConfig["resources"], string]>(

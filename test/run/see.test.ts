@@ -361,3 +361,45 @@ it("a recording of the command line holds no short secret either", async () => {
   await sluice("run", "blog.yaml", "--quiet", "--record", "tape", "--select", "posts");
   expect(await readFile(join(folder, "tape", "posts-0001.json"), "utf8")).not.toContain("c4n");
 });
+
+describe("wrong names", () => {
+  it("a resource with selected: false can be previewed, and is told apart from none when it is to be loaded", async () => {
+    await write(CONFIG.replace("name: search,", "name: search, selected: false,"));
+    expect((await sluice("preview", "search", "blog.yaml")).exitCode).toBe(0);
+    for (const command of ["run", "check"]) {
+      const { stderr, exitCode } = await sluice(command, "blog.yaml", "--select", "search");
+      expect([exitCode, stderr]).toEqual([
+        2,
+        expect.stringContaining("search can't be loaded: selected is false"),
+      ]);
+    }
+    expect((await sluice("preview", "sarch", "blog.yaml")).stderr).toContain("posts, comments, search");
+  });
+
+  it("a folder that is not there is said to be no recording for that reason", async () => {
+    const { stderr, exitCode } = await sluice("run", "blog.yaml", "--replay", "nowhere");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringContaining("nowhere is no usable recording: there is no such folder"),
+    ]);
+  });
+});
+
+describe("a parent and its children", () => {
+  it("the credentials of a shared response's request are shown masked; a parent's error is told once", async () => {
+    await write(
+      CONFIG.replace(
+        "{ type: bearer,",
+        '{ type: api_key, location: query, name: key, api_key: "{{ secrets.token }}" }\n#',
+      ).replace("URL", api.url),
+    );
+    const { stderr, stdout } = await sluice("check", "blog.yaml", "--connect", "--select", "posts,comments");
+    expect(stdout.match(/credentials refused/g)).toHaveLength(2);
+    expect(stderr.match(/error auth\/rejected/g)).toHaveLength(1);
+  });
+
+  it("preview shows the parent's request as it was sent", async () => {
+    const { stdout } = await sluice("preview", "comments", "blog.yaml");
+    expect(stdout.slice(0, stdout.indexOf("page 1"))).toContain("authorization: ***");
+  });
+});

@@ -109,8 +109,11 @@ async function showErrors(
   { stderr, env }: Session,
 ): Promise<void> {
   const { explain } = await import("../../index.js");
+  // The mistake of a parent is that of its children, too.
+  const told = new Set<string>();
   for (const error of errors) {
-    if (error === undefined) continue;
+    if (error === undefined || told.has(`${error.code} ${error.message}`)) continue;
+    told.add(`${error.code} ${error.message}`);
     const titleOf = (code: string) => explain(code)?.title;
     stderr.write(`\n${renderError(error, { color: hasColor(stderr, env), titleOf })}`);
   }
