@@ -173,6 +173,7 @@ describe("silent losses", () => {
       ["a list of texts before the records", { meta: { warnings: ["w"] }, things: numbered(0, 2) }],
       ["a key with a dot", { "odata.items": numbered(0, 2) }],
       ["a key with blanks", { "the items": numbered(0, 2) }],
+      ["a list of messages beside the records", { messages: [{ id: 7 }], things: numbered(0, 2), count: 2 }],
       ["a list of errors beside the records", { errors: [{ message: "slow" }], things: numbered(0, 2) }],
     ])("%s is not taken for the records", async (_, body) => {
       serve("/rows", () => body);
@@ -314,7 +315,7 @@ describe("an ignored response in the middle of an incremental walk", () => {
     let isGone = true;
     api.route("/rows", (request) => {
       const query = queryOf(request);
-      const [from = "", to = ""] = [query.get("from") ?? "", query.get("to") ?? ""];
+      const [from, to] = [query.get("from") ?? "", query.get("to") ?? ""];
       const page = numberIn(request, "page", 1);
       const inside = upTo(15).filter(
         (day) => Date.parse(at(day)) >= Date.parse(from) && Date.parse(at(day)) < Date.parse(to),
