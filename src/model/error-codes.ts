@@ -199,7 +199,8 @@ export const ERROR_CODES = {
   "expression/failed": {
     kind: "source",
     title: "An expression failed on a response",
-    explain: "The template is well-formed, but can't be evaluated on what the API sent.",
+    explain:
+      "The template is well-formed, but can't be evaluated on what the API sent. A value that is missing or null is less or greater than nothing: give it one with | default(0), or ask `is defined` first. Texts and numbers have no order among each other: | int makes a number of a text.",
   },
   "step/failed": {
     kind: "source",
