@@ -111,6 +111,7 @@ export function defineResource(definition: ResourceDefinition): Resource {
       writeDisposition: definition.writeDisposition ?? "append",
       primaryKey: definition.primaryKey ?? [],
       columns: definition.columns ?? [],
+      ...(definition.merge === undefined ? {} : { merge: definition.merge }),
       ...(definition.contract === undefined ? {} : { contract: definition.contract }),
       ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
       ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),

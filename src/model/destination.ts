@@ -1,6 +1,6 @@
 import type { Batch } from "./batch.js";
 import type { Json } from "./json.js";
-import type { WriteDisposition } from "./source.js";
+import type { MergeRules, WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
 import type { SchemaChange, TableSchema } from "./table.js";
 
@@ -59,6 +59,8 @@ export interface StagePlan {
   readonly loadId: string;
   readonly resource: string;
   readonly writeDisposition: WriteDisposition;
+  /** By names of columns. Absent: delete-insert by the primary key. */
+  readonly merge?: MergeRules;
 }
 
 /**
@@ -79,6 +81,7 @@ export interface Stage extends AsyncDisposable {
    * - replace: the resource's tables hold exactly the staged rows afterwards; also when none were staged.
    * - merge: by the root table's primary key. Of several staged rows with one key the last one (highest `_sluice_id`)
    *   stays. A row that exists is replaced whole, and its children with it. Without a primary key merge is append.
+   *   `StagePlan.merge` refines this; with `deleteMissing` and `PackageHeader.snapshot` rows that are not staged go too.
    */
   commit(pkg: PackageHeader): Promise<Receipt>;
 }
@@ -91,6 +94,8 @@ export interface PackageHeader {
   readonly tables: readonly TableSchema[];
   /** What must change in the destination for that, in this order (computed by the core from `describe`). */
   readonly changes: readonly SchemaChange[];
+  /** The staged rows are all that the source has, so what is missing is gone there. Default false. */
+  readonly snapshot?: boolean;
   readonly state: ResourceState;
   readonly rejects: readonly Reject[];
   /** Milliseconds since 1970 when the load began. */

@@ -7,6 +7,32 @@ import type { PageTrace } from "./trace.js";
 /** How the rows of a load meet the rows that are there (design §6). */
 export type WriteDisposition = "append" | "replace" | "merge";
 
+/**
+ * How merge treats a row whose key is there.
+ * - `delete-insert` it is replaced whole, with its children; the default
+ * - `upsert`        the same, by the primary key alone
+ * - `insert-only`   the row that is there stays, whatever arrives
+ */
+export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only"] as const;
+export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
+
+/**
+ * What merge goes by beside the primary key. In `ResourceHints` keys of the record as written in the source, in
+ * `StagePlan` names of columns of the root table; one that has no column yet has no effect.
+ */
+export interface MergeRules {
+  /** Default `delete-insert`. */
+  readonly strategy?: MergeStrategy;
+  /** All rows that share these with an arriving row go, whatever their primary key. */
+  readonly mergeKey?: readonly string[];
+  /** Of rows with one primary key in a load the first in this order stays, null after all. Default: the last to arrive. */
+  readonly dedupSort?: { readonly column: string; readonly order: "asc" | "desc" };
+  /** A row with true here (of another type: with any value) removes its key and is not stored. */
+  readonly hardDelete?: string;
+  /** Rows whose primary key a complete walk has not brought are removed. */
+  readonly deleteMissing?: "hard";
+}
+
 /** A declared column: `data_type`, `nullable` (default true), `precision` and `scale` for decimals. */
 export interface ColumnHint {
   readonly name: string;
@@ -35,6 +61,8 @@ export interface SchemaContract {
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
+  /** Only for merge. */
+  readonly merge?: MergeRules;
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];

@@ -1,5 +1,5 @@
 import type { Json } from "../model/json.js";
-import type { ColumnHint, ResourceHints } from "../model/source.js";
+import type { ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
 import { type ColumnType, MAX_PRECISION } from "../schema/infer.js";
 import { columnName } from "../schema/naming.js";
 import type { ColumnBuilder } from "./column-builder.js";
@@ -32,6 +32,15 @@ export function declaredColumns(hints: ResourceHints, maxIdentifier: number): re
     const declared = declare(hint, keys, maxIdentifier);
     byName.set(declared.name, declared);
   }
+  for (const key of hints.merge?.mergeKey ?? []) {
+    const declared = declare({ name: key, nullable: false }, keys, maxIdentifier);
+    const hinted = byName.get(declared.name);
+    const isNullable = hints.columns.some(
+      (hint) => hint.nullable === true && nameOf(hint.name, maxIdentifier) === declared.name,
+    );
+    if (hinted === undefined) byName.set(declared.name, declared);
+    else if (!isNullable) byName.set(declared.name, { ...hinted, required: true });
+  }
   for (const key of hints.primaryKey) {
     const declared = declare({ name: key }, keys, maxIdentifier);
     if (!byName.has(declared.name)) byName.set(declared.name, declared);
@@ -53,6 +62,23 @@ export function isMeant(
   if (path.join(".") === declared.written) return true;
   if (columnName(path, maxIdentifier) !== declared.name) return false;
   return path.length > 1 || !Object.hasOwn(owner, declared.written);
+}
+
+/**
+ * The rules with names of columns in the place of the record's keys.
+ *
+ * @example
+ * mergeColumns({ mergeKey: ["Day"] }, 255); // { mergeKey: ["day"] }
+ */
+export function mergeColumns(rules: MergeRules, maxIdentifier = 255): MergeRules {
+  const { mergeKey, dedupSort, hardDelete } = rules;
+  const name = (written: string) => nameOf(written, maxIdentifier);
+  return {
+    ...rules,
+    ...(mergeKey === undefined ? {} : { mergeKey: mergeKey.map(name) }),
+    ...(dedupSort === undefined ? {} : { dedupSort: { ...dedupSort, column: name(dedupSort.column) } }),
+    ...(hardDelete === undefined ? {} : { hardDelete: name(hardDelete) }),
+  };
 }
 
 function declare(hint: ColumnHint, keys: ReadonlySet<string>, maxIdentifier: number): Declared {

@@ -6,6 +6,7 @@ import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
+import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { schemaHash } from "../schema/hash.js";
@@ -173,7 +174,8 @@ class Lane {
     }
     if (completeness === "short" && this.#resource.hints.allowShort !== true) {
       // Merged rows do no harm when the next walk brings them again; appended ones would be there twice.
-      if (this.#resource.hints.writeDisposition === "merge") await this.#commit(stage, "running");
+      if (this.#resource.hints.writeDisposition === "merge" && !isWhole(this.#resource))
+        await this.#commit(stage, "running");
       throw shortWalk(this.#resource.name, why);
     }
     await this.#commit(stage, "done", completeness);
@@ -194,7 +196,14 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    return connection.stage({ pipeline, loadId, resource: this.#resource.name, writeDisposition });
+    const { merge } = this.#resource.hints;
+    return connection.stage({
+      pipeline,
+      loadId,
+      resource: this.#resource.name,
+      writeDisposition,
+      ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
+    });
   }
 
   #nextPackage(
@@ -253,8 +262,7 @@ class Lane {
   }
 
   #isCheckpointDue(): boolean {
-    // A replaced table shows its new rows only when all of them are there.
-    if (this.#resource.hints.writeDisposition === "replace") return false;
+    if (isWhole(this.#resource)) return false;
     const { checkpoint, runtime } = this.#context;
     return (
       this.#normalizer.rows - this.#rowsAtCommit >= checkpoint.rows ||
@@ -266,8 +274,7 @@ class Lane {
   /** Keeps what was read before the source failed, if the next run can go on from there. */
   async #saveProgress(stage: Stage, error: unknown): Promise<void> {
     if (this.#resume === undefined || this.#pageRows === 0) return;
-    if (this.#resource.hints.writeDisposition === "replace" || !isSourceGone(error, this.#context.signal))
-      return;
+    if (isWhole(this.#resource) || !isSourceGone(error, this.#context.signal)) return;
     await this.#commit(stage, "running");
   }
 
@@ -276,6 +283,23 @@ class Lane {
     const count = this.#setAside + more;
     if (maxRejected !== undefined && count > maxRejected)
       throw tooManyRejects(this.#resource.name, count, maxRejected);
+  }
+
+  /** Whether what is missing in this package is gone at the source; where it should tell and can't, a warning does. */
+  #isSnapshot(completeness: Completeness | undefined, hasRejects: boolean): boolean {
+    if (this.#resource.hints.merge?.deleteMissing === undefined) return false;
+    const isComplete = completeness === "proved" || completeness === "likely";
+    if (isComplete && !hasRejects) return true;
+    const why = isComplete
+      ? "records were set aside"
+      : `the walk's completeness is ${completeness ?? "unknown"}`;
+    this.#context.emit({
+      type: "warning",
+      resource: this.#resource.name,
+      code: "data/not-deleted",
+      message: `rows that were missing in this walk are kept: ${why}, so they may still be there`,
+    });
+    return false;
   }
 
   async #commit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
@@ -290,7 +314,14 @@ class Lane {
     const pkg = this.#nextPackage(tables);
     this.#settled ||= status === "done";
     const state = this.#state(status, position, this.#cursor, completeness);
-    const receipt = await stage.commit({ ...pkg, changes, rejects, state });
+    const snapshot = this.#isSnapshot(completeness, rejects.length > 0);
+    const receipt = await stage.commit({
+      ...pkg,
+      changes,
+      rejects,
+      state,
+      ...(snapshot ? { snapshot } : {}),
+    });
     if (receipt.replayed)
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
@@ -310,6 +341,17 @@ class Lane {
     this.#stagedBytes = 0;
     this.#pageRows = 0;
   }
+}
+
+/**
+ * Whether a load is one package or none: a replaced table shows its new rows only when all of them are there, and these
+ * rules of merge speak of all rows of a load together.
+ */
+function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
+  if (writeDisposition === "replace") return true;
+  if (writeDisposition !== "merge" || merge === undefined) return false;
+  const { dedupSort, deleteMissing, mergeKey = [] } = merge;
+  return dedupSort !== undefined || deleteMissing !== undefined || mergeKey.length > 0;
 }
 
 /** Failures of the source that say nothing against the pages before them. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MERGE_STRATEGIES } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
@@ -33,6 +34,20 @@ const columnHint = z.strictObject({
     .describe("Default true. Records with a null in a non-nullable column are rejected."),
   precision: z.int().min(1).max(38).optional().describe("Digits in all, for decimal."),
   scale: z.int().min(0).max(38).optional().describe("Digits after the point, for decimal."),
+  dedup_sort: z
+    .enum(["asc", "desc"])
+    .nullable()
+    .optional()
+    .describe(
+      "Which of several records with one primary_key in a load merge keeps: the one with the lowest (asc) or highest (desc) value here. Default: the last to arrive.",
+    ),
+  hard_delete: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe(
+      "True: a record with true here (of another type: with any value) deletes its row and children on merge, and is not stored.",
+    ),
 });
 const columns = z.union([
   z.record(z.string(), columnHint),
@@ -222,13 +237,37 @@ const resourceKeys = {
     .nullable()
     .optional()
     .describe("Key or keys that identify a record; what merge goes by."),
+  merge_key: names
+    .nullable()
+    .optional()
+    .describe(
+      "Key or keys beside primary_key: merge deletes all rows that have the values of an arriving record here, such as all rows of its day.",
+    ),
   write_disposition: z
     .union([
       z.enum(["append", "replace", "merge"]),
+      z.strictObject({
+        disposition: z.enum(["append", "replace", "merge"]).describe("As without an object."),
+        strategy: z
+          .enum(MERGE_STRATEGIES)
+          .optional()
+          .describe(
+            "How merge treats a row whose key is there: delete-insert (by primary_key or merge_key) and upsert (by primary_key) replace it whole, insert-only leaves it. Default delete-insert.",
+          ),
+        delete_missing: z
+          .enum(["hard"])
+          .nullable()
+          .optional()
+          .describe(
+            "For endpoints that give everything on each walk: hard removes rows whose primary_key was not among it, if the walk was complete. Default: they stay.",
+          ),
+      }),
       refusedFunction("a resource has one write disposition, and not one for each record"),
     ])
     .optional()
-    .describe("Default append."),
+    .describe(
+      "How records meet rows: append, replace or merge; or an object with disposition. Default append.",
+    ),
   columns: columns.nullable().optional().describe("Declared columns: a map by name, or a list with names."),
   schema_contract: z
     .union([

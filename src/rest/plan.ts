@@ -1,5 +1,13 @@
 import type { HttpRequest } from "../http/message.js";
-import type { ColumnHint, Io, Page, Resource, ResourceHints, SchemaContract } from "../model/source.js";
+import type {
+  ColumnHint,
+  Io,
+  MergeRules,
+  Page,
+  Resource,
+  ResourceHints,
+  SchemaContract,
+} from "../model/source.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
 import { type Endpoint, type PlanContext, planEndpoint } from "./endpoint.js";
@@ -8,6 +16,7 @@ import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
 import { storingLimits } from "./limits.js";
+import { dispositionOf, planMerge } from "./merge.js";
 import type { RestApiOptions } from "./options.js";
 import { type Entry, linkParents, type Relative } from "./parents.js";
 import { type Family, type ReadChild, readAlone, readOfParents } from "./reader.js";
@@ -44,6 +53,7 @@ export function planRestApi(
   const client = planClient(options.client, env, findings);
   const context: PlanContext = { clientOptions: options.client, client, env, findings };
   const seen = new Set<string>();
+  const merges = new Map<string, MergeRules>();
   const entries = options.resources.map((entry, index): Entry => {
     const path = ["resources", index];
     const expanded = expandResource(entry, options.resource_defaults);
@@ -58,7 +68,9 @@ export function planRestApi(
         hint: "Ready-made records are not requested; keep one of the two.",
       });
     }
-    return { options: expanded, path };
+    const rules = planMerge(expanded, path, findings);
+    if (rules !== undefined) merges.set(expanded.name, rules);
+    return { options: { ...expanded, write_disposition: dispositionOf(expanded) }, path };
   });
   const planned = new Map<string, PlannedEndpoint>();
   const others = new Map(ready.map((resource) => [resource.name, resource]));
@@ -67,7 +79,7 @@ export function planRestApi(
   for (const relative of relatives) {
     const parent = parentOf(relative, planned, others);
     const { name } = relative.options;
-    const resource = planResource(relative, parent, context, () => {
+    const resource = planResource(relative, parent, context, merges.get(name), () => {
       const answers = planned.get(name)?.answers;
       const same = [...planned.values()].filter(
         (other) => parent === undefined && answers !== undefined && other.answers === answers,
@@ -128,6 +140,7 @@ function planResource(
   relative: Relative,
   parent: Parent | undefined,
   context: PlanContext,
+  merge: MergeRules | undefined,
   readers: () => number,
 ): PlannedEndpoint | undefined {
   const { options } = relative;
@@ -167,7 +180,7 @@ function planResource(
   const resource: Resource = {
     name: options.name,
     table: options.table_name ?? options.name,
-    hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey),
+    hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey, merge),
     fingerprint: fingerprintOf({
       ...endpoint.described,
       ...(parent === undefined
@@ -193,7 +206,11 @@ function planResource(
 
 const never = () => false;
 
-function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): ResourceHints {
+function hintsOf(
+  options: ExpandedResource,
+  primaryKey: readonly string[],
+  merge: MergeRules | undefined,
+): ResourceHints {
   const columns = Object.entries(options.columns).map(
     ([name, hint]): ColumnHint => ({
       name,
@@ -204,7 +221,8 @@ function hintsOf(options: ExpandedResource, primaryKey: readonly string[]): Reso
     }),
   );
   return {
-    writeDisposition: options.write_disposition ?? "append",
+    writeDisposition: dispositionOf(options),
+    ...(merge === undefined ? {} : { merge }),
     primaryKey,
     columns,
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),

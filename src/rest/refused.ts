@@ -29,7 +29,6 @@ export function refusedFunction(why: string) {
 
 /** Keys of dlt's resources that are refused or make no difference. */
 export const foreignResourceKeys = {
-  merge_key: refused("rows are merged by primary_key; a merge_key that differs from it is not supported yet"),
   table_format: z
     .literal("native", { error: () => "tables have the destination's own format" })
     .optional()

@@ -12,7 +12,7 @@ import type {
 } from "../../src/model/destination.js";
 import { SluiceError } from "../../src/model/error.js";
 import type { Json } from "../../src/model/json.js";
-import type { WriteDisposition } from "../../src/model/source.js";
+import type { MergeRules, WriteDisposition } from "../../src/model/source.js";
 import type { ResourceState } from "../../src/model/state.js";
 import {
   type ColumnSchema,
@@ -185,6 +185,8 @@ interface TableRows {
 /** A load of one package: what the pipeline does, in short. */
 interface Load {
   readonly disposition?: WriteDisposition;
+  readonly merge?: MergeRules;
+  readonly snapshot?: boolean;
   /** Parents before children. One table may come several times: each is a batch. */
   readonly batches: readonly TableRows[];
   /** All tables of the resource; by default the newest schema of each in `batches`. */
@@ -223,6 +225,7 @@ function planOf(load: Load): StagePlan {
     resource: load.resource ?? "orders",
     loadId: "load-1",
     writeDisposition: load.disposition ?? "append",
+    ...(load.merge === undefined ? {} : { merge: load.merge }),
   };
 }
 
@@ -248,6 +251,7 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
       committedAt: STARTED_AT + 1000,
       ...load.state,
     },
+    ...(load.snapshot === undefined ? {} : { snapshot: load.snapshot }),
     rejects: load.rejects ?? [],
     startedAt: STARTED_AT,
     schemaHash: `hash of ${jsonText(tables as unknown as Json)}`,
@@ -607,6 +611,142 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     assert.deepEqual(await trial.data("orders"), ordersData([1, "a2"], [2, "b"]));
     assert.deepEqual(await skus(trial), ["z"]);
     assert.deepEqual(await partValues(trial), [2n, 20n]);
+  },
+
+  "a merge key takes all rows that share it, of a compound one all parts": async (trial) => {
+    const table = rootTable("days", [column("shop", "text"), column("day", "text"), column("n", "bigint")]);
+    const load = (...given: readonly [string, string | null, number][]) =>
+      trial.load({
+        disposition: "merge",
+        merge: { mergeKey: ["shop", "day"] },
+        batches: [{ table, rows: given.map(([shop, day, n]) => rootRow({ shop, day, n })) }],
+      });
+    await load(["a", "bc", 1], ["a", "bc", 2], ["ab", "c", 3], ["a", null, 4]);
+    const receipt = await load(["a", "bc", 5], ["a", null, 6]);
+    assert.deepEqual(
+      (await trial.data("days")).map(({ n }) => n).toSorted((a, b) => Number(a) - Number(b)),
+      [3n, 4n, 5n, 6n],
+    );
+    assert.deepEqual(receipt.tables["days"], counts(2, 0, 2));
+  },
+
+  "a merge key beside the primary key: either takes a row, with its children": async (trial) => {
+    const merge = { mergeKey: ["name"] };
+    await trial.load({
+      disposition: "merge",
+      batches: ordersWithItems([1, "mon", ["x"]], [2, "mon", ["y"]], [3, "tue", ["z"]], [4, "wed", ["w"]]),
+    });
+    const receipt = await trial.load({
+      disposition: "merge",
+      merge,
+      batches: ordersWithItems([3, "mon", ["n"]]),
+    });
+    assert.deepEqual(await trial.data("orders"), ordersData([3, "mon"], [4, "wed"]));
+    assert.deepEqual(await skus(trial), ["n", "w"]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 1, 2));
+  },
+
+  "dedup_sort says which of repeated keys stays, null after all": async (trial) => {
+    const table = { ...ORDERS, columns: [...ORDERS.columns, column("lsn", "text")] };
+    const rows = [
+      ["middle", "b"],
+      ["high", "c"],
+      ["low", "B"],
+      ["none", null],
+    ].map(([name, lsn]) => rootRow({ id: 1, name: name!, lsn: lsn! }));
+    for (const [order, name, lsn] of [
+      ["desc", "high", "c"],
+      ["asc", "low", "B"],
+    ] as const) {
+      const merge: MergeRules = { dedupSort: { column: "lsn", order } };
+      await trial.load({ disposition: "merge", merge, batches: [{ table, rows }] });
+      assert.deepEqual(await trial.data("orders"), [{ id: 1n, name, lsn }]);
+    }
+  },
+
+  "a hard delete takes its key with all children, and is not stored": async (trial) => {
+    const table = { ...ORDERS, columns: [...ORDERS.columns, column("gone", "bool"), column("at", "text")] };
+    const rows = (...given: readonly [number, boolean | null, string | null][]) => ({
+      table,
+      rows: given.map(([id, gone, at]) => rootRow({ id, name: "n", gone, at })),
+    });
+    const tables = [table, ITEMS, PARTS];
+    await trial.load({
+      disposition: "merge",
+      batches: ordersWithItems([1, "a", ["x"]], [2, "b", ["y"]], [3, "c", ["z"]]),
+    });
+    const receipt = await trial.load({
+      disposition: "merge",
+      merge: { hardDelete: "gone" },
+      tables,
+      batches: [rows([1, true, null], [9, true, null], [2, false, null])],
+    });
+    assert.deepEqual(
+      (await trial.data("orders")).map(({ id }) => id),
+      [2n, 3n],
+    );
+    assert.deepEqual(await skus(trial), ["z"]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 1, 1));
+    // Of repeated keys the one that stays decides; of another type than bool any value is a mark.
+    await trial.load({
+      disposition: "merge",
+      merge: { hardDelete: "at" },
+      tables,
+      batches: [rows([2, null, "x"], [2, null, null], [3, null, null], [3, null, ""])],
+    });
+    assert.deepEqual(
+      (await trial.data("orders")).map(({ id }) => id),
+      [2n],
+    );
+  },
+
+  "insert-only leaves what is there, and takes the first of repeated keys": async (trial) => {
+    const merge: MergeRules = { strategy: "insert-only" };
+    await trial.load({ disposition: "merge", merge, batches: ordersWithItems([1, "a", ["x"]]) });
+    const receipt = await trial.load({
+      disposition: "merge",
+      merge,
+      batches: ordersWithItems([1, "new", ["n"]], [2, "b", ["y"]], [2, "b2", ["y2"]]),
+    });
+    assert.deepEqual(await trial.data("orders"), ordersData([1, "a"], [2, "b"]));
+    assert.deepEqual(await skus(trial), ["x", "y"]);
+    assert.deepEqual(receipt.tables["orders"], counts(1));
+    assert.deepEqual(receipt.tables["orders__items__parts"], counts(2));
+  },
+
+  "upsert replaces the row and its children, vanished ones too": async (trial) => {
+    const merge: MergeRules = { strategy: "upsert" };
+    const tables = [ORDERS, ITEMS, PARTS];
+    await trial.load({ disposition: "merge", merge, batches: ordersWithItems([1, "a", ["1", "2"]]) });
+    await trial.load({ disposition: "merge", merge, batches: ordersWithItems([1, "a", ["5"]]) });
+    assert.deepEqual(await skus(trial), ["5"]);
+    await trial.load({ disposition: "merge", merge, tables, batches: [orders([1, "b"], [1, "c"])] });
+    assert.deepEqual(await trial.data("orders"), ordersData([1, "c"]));
+    assert.deepEqual(await skus(trial), []);
+  },
+
+  "what a snapshot does not have is deleted, and only by a snapshot": async (trial) => {
+    const merge: MergeRules = { deleteMissing: "hard" };
+    const tables = [ORDERS, ITEMS, PARTS];
+    const load = (batches: readonly TableRows[], snapshot: boolean) =>
+      trial.load({ disposition: "merge", merge, tables, batches, snapshot });
+    await load(ordersWithItems([1, "a", ["x"]], [2, "b", ["y"]], [3, "c", ["z"]]), true);
+    await load([orders([1, "a2"])], false);
+    assert.deepEqual((await trial.data("orders")).length, 3);
+    const receipt = await load(ordersWithItems([2, "b2", ["w"]], [4, "d", []]), true);
+    assert.deepEqual(await trial.data("orders"), ordersData([2, "b2"], [4, "d"]));
+    assert.deepEqual(await skus(trial), ["w"]);
+    assert.deepEqual(receipt.tables["orders"], counts(1, 1, 2));
+    assert.deepEqual((await load([], false)).tables["orders"], counts(0));
+    assert.deepEqual((await load([], true)).tables["orders"], counts(0, 0, 2));
+    assert.deepEqual([await trial.data("orders"), await skus(trial)], [[], []]);
+  },
+
+  "append, then merge: children that appends left follow their parent": async (trial) => {
+    await trial.load({ batches: ordersWithItems([1, "a", ["x"]], [1, "a", ["y"]], [2, "b", ["z"]]) });
+    await trial.load({ disposition: "merge", batches: ordersWithItems([1, "a2", ["w"]]) });
+    assert.deepEqual(await trial.data("orders"), ordersData([1, "a2"], [2, "b"]));
+    assert.deepEqual(await skus(trial), ["w", "z"]);
   },
 
   "a new column keeps old rows": async (trial) => {

@@ -3,6 +3,7 @@ import { SluiceError } from "../../model/error.js";
 import type { Json } from "../../model/json.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
 import type { TypedColumn } from "./dialect.js";
+import { keepOne, meetTarget } from "./merge/merge.js";
 import { hasSystemTables } from "./state.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
@@ -57,7 +58,7 @@ const REJECTS_PER_INSERT = 100;
  */
 export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
   // Outside the transaction: the staging tables are private, and keeping the last of repeated rows can be repeated.
-  await keepLast(session, commit);
+  if (commit.plan.writeDisposition === "merge") await keepOne(session, commit);
   await session.begin();
   try {
     const receipt = await inTransaction(session, commit);
@@ -154,7 +155,8 @@ function conflict(table: string, column: ColumnSchema, found: string): SluiceErr
   );
 }
 
-type Counts = Map<string, { inserted: number; updated: number; deleted: number }>;
+/** What a commit has done so far, by table. */
+export type Counts = Map<string, { inserted: number; updated: number; deleted: number }>;
 
 async function applyRows(session: Session, commit: Commit): Promise<Counts> {
   const counts: Counts = new Map(
@@ -162,7 +164,7 @@ async function applyRows(session: Session, commit: Commit): Promise<Counts> {
   );
   const disposition = commit.plan.writeDisposition;
   if (disposition === "replace") await deleteAll(session, commit, counts);
-  if (disposition === "merge") await deleteReplaced(session, commit, counts);
+  if (disposition === "merge") await meetTarget(session, commit, counts);
   await insertAll(session, commit, counts);
   return counts;
 }
@@ -173,26 +175,6 @@ async function deleteAll(session: Session, { pkg, target }: Commit, counts: Coun
   }
 }
 
-async function deleteReplaced(session: Session, commit: Commit, counts: Counts): Promise<void> {
-  const { target, staging } = commit;
-  const merge = mergedRoot(commit);
-  if (merge === undefined) return;
-  const { root, staged } = merge;
-  await session.run(sql.findReplaced(target, staging, root.name, staged.name, root.primaryKey));
-  const [row] = await session.rows(sql.countReplaced(staging));
-  const replaced = Number(row?.[0]);
-  const updated = Number(row?.[1]);
-  if (replaced > 0) {
-    for (const table of commit.pkg.tables) {
-      counts.get(table.name)!.deleted = await session.run(sql.deleteReplaced(target, staging, table));
-    }
-  }
-  const count = counts.get(root.name)!;
-  count.updated = updated;
-  count.deleted -= updated;
-  await session.run(sql.dropTable(staging, sql.REPLACED.table));
-}
-
 async function insertAll(session: Session, commit: Commit, counts: Counts): Promise<void> {
   for (const table of commit.pkg.tables) {
     const staged = commit.staged.get(table.name);
@@ -201,29 +183,6 @@ async function insertAll(session: Session, commit: Commit, counts: Counts): Prom
     const written = await session.run(sql.insertStaged(commit.target, commit.staging, table.name, staged));
     count.inserted = written - count.updated;
   }
-}
-
-/** Of staged rows with one key only the last is merged, with its own children. */
-async function keepLast(session: Session, commit: Commit): Promise<void> {
-  const merge = mergedRoot(commit);
-  if (merge === undefined) return;
-  const { root, staged } = merge;
-  const dropped = await session.run(sql.keepLastStaged(commit.staging, staged.name, root.primaryKey));
-  if (dropped === 0) return;
-  for (const table of commit.pkg.tables) {
-    const child = commit.staged.get(table.name);
-    if (table.parent === undefined || child === undefined) continue;
-    await session.run(sql.dropStagedOrphans(commit.staging, child.name, staged.name));
-  }
-}
-
-/** The root table of a package that is merged by key and has rows. */
-function mergedRoot(commit: Commit): { root: TableSchema; staged: StagedTable } | undefined {
-  if (commit.plan.writeDisposition !== "merge") return undefined;
-  const root = rootOf(commit.pkg);
-  const staged = root === undefined ? undefined : commit.staged.get(root.name);
-  if (root === undefined || staged === undefined || root.primaryKey.length === 0) return undefined;
-  return { root, staged };
 }
 
 function rootOf(pkg: PackageHeader): TableSchema | undefined {

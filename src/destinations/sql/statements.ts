@@ -1,12 +1,6 @@
 import type { Json } from "../../model/json.js";
 import type { PipelineState, ResourceState } from "../../model/state.js";
-import {
-  type ColumnSchema,
-  type SchemaChange,
-  SYSTEM_COLUMNS,
-  SYSTEM_TABLES,
-  type TableSchema,
-} from "../../model/table.js";
+import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
 import type { Dialect } from "./dialect.js";
 
 /** Where tables are: the parts of their name before the table's own, e.g. catalog and schema. */
@@ -14,12 +8,6 @@ export interface Place {
   readonly dialect: Dialect;
   readonly path: readonly string[];
 }
-
-const ID = SYSTEM_COLUMNS.id;
-const ROOT_ID = SYSTEM_COLUMNS.rootId;
-
-/** The temporary table of a merge: which row of the target gives way to which staged row. */
-export const REPLACED = { table: "replaced", oldId: "old_id", newId: "new_id" } as const;
 
 /** A table's full name, quoted. */
 export function tableName(place: Place, table: string): string {
@@ -112,67 +100,6 @@ export function insertStaged(
 
 export function deleteAll(place: Place, table: string): string {
   return `DELETE FROM ${tableName(place, table)}`;
-}
-
-/** Of several staged rows with one primary key keeps the last: the highest system id. */
-export function keepLastStaged(staging: Place, staged: string, primaryKey: readonly string[]): string {
-  const { dialect } = staging;
-  const table = tableName(staging, staged);
-  const keys = list(dialect, primaryKey);
-  const id = dialect.quote(ID);
-  const inOrder = (expression: string) => dialect.bytewise?.(expression) ?? expression;
-  return (
-    `DELETE FROM ${table} AS s USING (` +
-    `SELECT ${keys}, max(${inOrder(id)}) AS ${id} FROM ${table} GROUP BY ${keys} HAVING count(*) > 1` +
-    `) AS d WHERE ${equal(dialect, "s", "d", primaryKey)} AND ${inOrder(`s.${id}`)} < d.${id}`
-  );
-}
-
-/** Takes the staged children of staged rows that `keepLastStaged` took away. */
-export function dropStagedOrphans(staging: Place, child: string, root: string): string {
-  const { dialect } = staging;
-  return (
-    `DELETE FROM ${tableName(staging, child)} AS c WHERE NOT EXISTS ` +
-    `(SELECT 1 FROM ${tableName(staging, root)} AS r WHERE r.${dialect.quote(ID)} = c.${dialect.quote(ROOT_ID)})`
-  );
-}
-
-/** Finds the rows of the target that staged rows replace. */
-export function findReplaced(
-  target: Place,
-  staging: Place,
-  root: string,
-  staged: string,
-  primaryKey: readonly string[],
-): string {
-  const { dialect } = target;
-  const id = dialect.quote(ID);
-  return (
-    `CREATE TEMPORARY TABLE ${tableName(staging, REPLACED.table)} AS ` +
-    `SELECT t.${id} AS ${dialect.quote(REPLACED.oldId)}, s.${id} AS ${dialect.quote(REPLACED.newId)} ` +
-    `FROM ${tableName(target, root)} AS t JOIN ${tableName(staging, staged)} AS s ` +
-    `ON ${equal(dialect, "t", "s", primaryKey)}`
-  );
-}
-
-/** Rows of the target that give way, and the staged rows they give way to. More of the former: the target had repeats. */
-export function countReplaced(staging: Place): string {
-  const newId = staging.dialect.quote(REPLACED.newId);
-  return `SELECT count(*), count(DISTINCT ${newId}) FROM ${tableName(staging, REPLACED.table)}`;
-}
-
-/** Deletes replaced root rows, or (with the root id) their children. */
-export function deleteReplaced(
-  target: Place,
-  staging: Place,
-  table: Pick<TableSchema, "name" | "parent">,
-): string {
-  const { dialect } = target;
-  const column = dialect.quote(table.parent === undefined ? ID : ROOT_ID);
-  return (
-    `DELETE FROM ${tableName(target, table.name)} WHERE ${column} IN ` +
-    `(SELECT ${dialect.quote(REPLACED.oldId)} FROM ${tableName(staging, REPLACED.table)})`
-  );
 }
 
 const system = (name: string, type: ColumnSchema["type"], nullable = false): ColumnSchema => ({
@@ -341,7 +268,8 @@ function definition(dialect: Dialect, column: ColumnSchema): string {
   return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
 }
 
-function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
+/** Whether two rows have the same values, none of them null. */
+export function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
   return names
     .map((name) => `${left}.${dialect.quote(name)} = ${right}.${dialect.quote(name)}`)
     .join(" AND ");

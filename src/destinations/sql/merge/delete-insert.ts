@@ -1,0 +1,65 @@
+import { SYSTEM_COLUMNS } from "../../../model/table.js";
+import type { Commit, Counts, Session, StagedTable } from "../commit.js";
+import { createStaging, dropTable } from "../statements.js";
+import * as sql from "./statements.js";
+import { dropDeletes, type Merge, type Strategy } from "./strategy.js";
+
+/**
+ * Deletes the rows of the target that share the primary key or the merge key with a staged row, and their children.
+ * With `deleteMissing` and a snapshot also those that share the primary key with none.
+ */
+export const deleteInsert: Strategy = {
+  keeps: "last",
+  async meet(session, commit, merge, counts) {
+    const isSnapshot = merge.rules.deleteMissing !== undefined && commit.pkg.snapshot === true;
+    if (merge.staged !== undefined) await replace(session, commit, merge, merge.staged, isSnapshot, counts);
+    else if (isSnapshot) await withNothing(session, commit, merge, counts);
+  },
+};
+
+async function replace(
+  session: Session,
+  commit: Commit,
+  merge: Merge,
+  staged: StagedTable,
+  isSnapshot: boolean,
+  counts: Counts,
+): Promise<void> {
+  const { staging, target } = commit;
+  const { root, rules } = merge;
+  const tables = [target, staging, root.name, staged.name] as const;
+  await session.run(sql.createReplaced(staging, target, root.name));
+  if (root.primaryKey.length > 0) {
+    await session.run(sql.findReplaced(...tables, root.primaryKey));
+    if (isSnapshot) await session.run(sql.findSharing(...tables, root.primaryKey, false));
+  }
+  const { mergeKey = [] } = rules;
+  if (mergeKey.length > 0 && hasAll(staged, mergeKey))
+    await session.run(sql.findSharing(...tables, mergeKey));
+  await dropDeletes(session, commit, merge);
+  const [row] = await session.rows(sql.countReplaced(staging, staged.name));
+  if (Number(row?.[0]) > 0) {
+    for (const table of commit.pkg.tables) {
+      counts.get(table.name)!.deleted = await session.run(sql.deleteReplaced(target, staging, table));
+    }
+  }
+  const count = counts.get(root.name)!;
+  count.updated = Number(row?.[1]);
+  count.deleted -= count.updated;
+  await session.run(dropTable(staging, sql.REPLACED.table));
+}
+
+/** A snapshot without a row: everything is gone. */
+async function withNothing(session: Session, commit: Commit, merge: Merge, counts: Counts): Promise<void> {
+  const keys = merge.root.columns.filter(({ name }) => merge.root.primaryKey.includes(name));
+  const columns = [{ name: SYSTEM_COLUMNS.id, type: "text", nullable: false } as const, ...keys];
+  const staged = { name: "nothing", columns };
+  await session.run(createStaging(commit.staging, staged.name, columns));
+  await replace(session, commit, merge, staged, true, counts);
+  await session.run(dropTable(commit.staging, staged.name));
+}
+
+/** A column of the key that no record ever had matches nothing. */
+function hasAll(staged: StagedTable, names: readonly string[]): boolean {
+  return names.every((name) => staged.columns.some((column) => column.name === name));
+}
