@@ -86,7 +86,8 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
 function resumePosition(resource: Resource, context: LaneContext): Position | undefined {
   const state = context.state?.resources[resource.name];
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  if (state.fingerprint === resource.fingerprint) return state.position;
+  // One that is loaded whole leaves no position: it was loaded in another way then.
+  if (state.fingerprint === resource.fingerprint && !isWhole(resource)) return state.position;
   context.emit({
     type: "warning",
     resource: resource.name,
@@ -288,18 +289,22 @@ class Lane {
   /** Whether what is missing in this package is gone at the source; where it should tell and can't, a warning does. */
   #isSnapshot(completeness: Completeness | undefined, hasRejects: boolean): boolean {
     if (this.#resource.hints.merge?.deleteMissing === undefined) return false;
-    const isComplete = completeness === "proved" || completeness === "likely";
-    if (isComplete && !hasRejects) return true;
-    const why = isComplete
-      ? "records were set aside"
-      : `the walk's completeness is ${completeness ?? "unknown"}`;
+    const why = this.#whyPartial(completeness, hasRejects);
+    if (why === undefined) return true;
     this.#context.emit({
       type: "warning",
       resource: this.#resource.name,
       code: "data/not-deleted",
-      message: `rows that were missing in this walk are kept: ${why}, so they may still be there`,
+      message: `rows that were missing in this walk are kept, because they may still be there: ${why}`,
     });
     return false;
+  }
+
+  #whyPartial(completeness: Completeness | undefined, hasRejects: boolean): string | undefined {
+    if (this.#cursor !== undefined) return "it brings only what is new";
+    if (completeness !== "proved" && completeness !== "likely")
+      return `its completeness is ${completeness ?? "unknown"}`;
+    return hasRejects ? "records were set aside" : undefined;
   }
 
   async #commit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {

@@ -80,7 +80,7 @@ function refuseParts(
     wrong("with delete_missing, an unchanged answer (304) would empty the table", "Remove one of the two.");
 }
 
-function listed(keys: ExpandedResource["primary_key"] | ExpandedResource["merge_key"]): readonly string[] {
+function listed(keys: ExpandedResource["primary_key"]): readonly string[] {
   if (keys == null) return [];
   return typeof keys === "string" ? [keys] : keys;
 }

@@ -16,7 +16,6 @@ function problems(resource: object, client: object = {}): string[] {
 }
 
 it.each<[object, object, string]>([
-  [{ merge_key: "id" }, {}, "source.resources[0].merge_key: rows are merged by primary_key"],
   [
     { table_format: "delta" },
     {},

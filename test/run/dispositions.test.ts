@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import {
+  definePipeline,
+  defineResource,
+  duckdb,
+  type PipelineConfig,
+  type ResourceConfig,
+  restApi,
+  run,
+} from "../../src/index.js";
+import { query } from "./database.js";
+
+let folder: string;
+let file: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sluice-dispositions-"));
+  file = join(folder, "own.duckdb");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const pipeline = (resource: Omit<ResourceConfig, "name">): PipelineConfig => ({
+  pipeline: "own",
+  source: restApi({ client: { base_url: "http://127.0.0.1:1/" }, resources: [{ name: "t", ...resource }] }),
+  destination: duckdb(file),
+});
+const rows = () => query(file, "select id::int as id, v from own.t order by 1, 2");
+
+it("merges by merge_key, whose keys pass through naming and must be there", async () => {
+  const load = (...records: object[]) =>
+    run(pipeline({ records, write_disposition: "merge", merge_key: ["DayOf"] }));
+  await load(
+    { id: 1, DayOf: "mon", v: "a" },
+    { id: 2, DayOf: "mon", v: "b" },
+    { id: 3, DayOf: "tue", v: "c" },
+  );
+  const report = await load({ id: 4, DayOf: "mon", v: "d" }, { id: 5, DayOf: null, v: "e" });
+  expect(report.tables["t"]).toMatchObject({ inserted: 1, deleted: 2, rejected: 1 });
+  expect(await rows()).toEqual([
+    { id: 3, v: "c" },
+    { id: 4, v: "d" },
+  ]);
+});
+
+it("goes by dedup_sort and hard_delete of declared columns", async () => {
+  const load = (...records: object[]) =>
+    run(
+      pipeline({
+        records,
+        primary_key: "id",
+        write_disposition: { disposition: "merge", strategy: "upsert" },
+        columns: { Lsn: { dedup_sort: "desc" }, Deleted: { hard_delete: true, data_type: "bool" } },
+      }),
+    );
+  await load({ id: 1, v: "new", Lsn: 5 }, { id: 1, v: "old", Lsn: 4 }, { id: 2, v: "b", Lsn: 1 });
+  expect(await rows()).toEqual([
+    { id: 1, v: "new" },
+    { id: 2, v: "b" },
+  ]);
+  const records = [
+    { id: 2, v: "b", Lsn: 3, Deleted: true },
+    { id: 2, v: "b", Lsn: 2 },
+    { id: 7, v: "x", Lsn: 1, Deleted: true },
+  ];
+  expect((await load(...records)).tables["t"]).toMatchObject({ inserted: 0, updated: 0, deleted: 1 });
+  expect(await rows()).toEqual([{ id: 1, v: "new" }]);
+});
+
+it("deletes what a complete walk no longer brings, and nothing when a record was set aside", async () => {
+  const load = (...records: object[]) =>
+    run(
+      pipeline({
+        records,
+        primary_key: "id",
+        write_disposition: { disposition: "merge", delete_missing: "hard" },
+      }),
+    );
+  await load({ id: 1, v: "a" }, { id: 2, v: "b" });
+  await load({ id: 1, v: "a2" }, { id: null, v: "b2" });
+  expect(await rows()).toEqual([
+    { id: 1, v: "a2" },
+    { id: 2, v: "b" },
+  ]);
+  await load({ id: 1, v: "a3" });
+  expect(await rows()).toEqual([{ id: 1, v: "a3" }]);
+});
+
+it("deletes nothing when it is not known whether the walk was complete, and says so", async () => {
+  const warnings: string[] = [];
+  const load = (...records: { id: number; v: string }[]) =>
+    run(
+      {
+        pipeline: "own",
+        source: defineResource({
+          name: "t",
+          primaryKey: ["id"],
+          writeDisposition: "merge",
+          merge: { deleteMissing: "hard" },
+          read: () => [records],
+        }),
+        destination: duckdb(file),
+      },
+      { onEvent: (event) => event.type === "warning" && warnings.push(event.code) },
+    );
+  await load({ id: 1, v: "a" }, { id: 2, v: "b" });
+  await load({ id: 1, v: "c" });
+  expect(await rows()).toHaveLength(2);
+  expect(warnings).toContain("data/not-deleted");
+});
+
+it.each([
+  [{ write_disposition: { disposition: "append", strategy: "upsert" } }, /for merge, not for append/],
+  [{ write_disposition: { disposition: "merge", strategy: "upsert" } }, /upsert can't do without/],
+  [
+    { primary_key: "id", merge_key: "d", write_disposition: { disposition: "merge", strategy: "upsert" } },
+    /goes by primary_key alone/,
+  ],
+  [
+    {
+      primary_key: "id",
+      write_disposition: "merge",
+      columns: { a: { hard_delete: true }, b: { hard_delete: true } },
+    },
+    /only one column can have hard_delete/,
+  ],
+  [
+    {
+      primary_key: "id",
+      write_disposition: { disposition: "merge", strategy: "insert-only", delete_missing: "hard" },
+    },
+    /insert-only never removes/,
+  ],
+] satisfies [Omit<ResourceConfig, "name">, RegExp][])("refuses %j", (resource, message) => {
+  expect(() => definePipeline(pipeline({ records: [], ...resource }))).toThrow(message);
+});
