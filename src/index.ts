@@ -61,6 +61,7 @@ export { Redactor, Secret } from "./model/secret.js";
 export type {
   Completeness,
   Io,
+  MergeRules,
   Page,
   Resource,
   ResourceHints,

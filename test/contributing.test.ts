@@ -88,6 +88,20 @@ describe("the components of CONTRIBUTING.md", () => {
 
   const harness = (wrap: (whole: Destination) => Destination = (whole) => whole): DestinationHarness => ({
     name: "memory",
+    cannot: {
+      "a merge key takes all rows that share it, of a compound one all parts":
+        "the example knows the primary key alone",
+      "a merge key beside the primary key: either takes a row, with its children":
+        "the example knows the primary key alone",
+      "dedup_sort says which of repeated keys stays, null after all":
+        "the example knows the primary key alone",
+      "a hard delete takes its key with all children, and is not stored":
+        "the example knows the primary key alone",
+      "insert-only leaves what is there, and takes the first of repeated keys":
+        "the example knows the primary key alone",
+      "what a snapshot does not have is deleted, and only by a snapshot":
+        "the example knows the primary key alone",
+    },
     async open() {
       const { memory } = (await load("memory.ts")) as { memory: () => Destination & Rows };
       const destination = memory();
