@@ -22,6 +22,35 @@ const cell = (text) => String(text).replaceAll("|", "\\|").replaceAll("\n", " ")
 const table = (head, rows) =>
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
 
+const HEAD = ["Key", "Type", "Required", "Meaning"];
+
+const TYPES = {
+  string: "text",
+  integer: "whole number",
+  number: "number",
+  boolean: "true or false",
+  null: "null",
+};
+
+const PLURALS = { text: "texts", "whole number": "whole numbers", number: "numbers", object: "objects" };
+
+/** The type of an option in words; "" for any value. */
+function typeOf({ const: fixed, enum: values, type, anyOf, items, properties }) {
+  if (fixed !== undefined) return `\`${fixed}\``;
+  if (values !== undefined) return values.map((value) => `\`${value}\``).join(", ");
+  if (anyOf !== undefined) {
+    const types = [...new Set(anyOf.map(typeOf).filter((text) => text !== ""))];
+    const choices = types.filter((text) => text !== "null");
+    return [...choices, ...(types.includes("null") ? ["null"] : [])].join(" or ");
+  }
+  if (type === "array") {
+    const item = items === undefined ? "" : typeOf(items);
+    return item === "" ? "list" : `list of ${PLURALS[item] ?? item}`;
+  }
+  if (type === "object") return properties === undefined ? "map" : "object";
+  return TYPES[type] ?? "";
+}
+
 /** Options of a schema, nested objects as dotted names. */
 function optionRows(schema, prefix = "") {
   const required = new Set(schema.required ?? []);
@@ -39,13 +68,14 @@ function row(path, option, required) {
   const fallback = option.default === undefined ? "" : ` Default \`${JSON.stringify(option.default)}\`.`;
   return [
     `\`${path}\``,
+    typeOf(option),
     required ? "yes" : "",
     `${option.description ?? ""}${(option.description ?? "").includes("efault") ? "" : fallback}`,
   ];
 }
 
 const jsonSchema = (schema) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
-const options = (schema) => table(["Key", "Required", "Meaning"], optionRows(jsonSchema(schema)));
+const options = (schema) => table(HEAD, optionRows(jsonSchema(schema)));
 const printed = (value) =>
   JSON.stringify(value, (_, item) => (typeof item === "function" ? String(item) : item));
 
@@ -141,7 +171,7 @@ const objectOf = (option) =>
     : (option.anyOf ?? (option.items === undefined ? [] : [option.items]))
         .map(objectOf)
         .find((item) => item !== undefined);
-const objectTable = (option) => table(["Key", "Required", "Meaning"], optionRows(objectOf(option)));
+const objectTable = (option) => table(HEAD, optionRows(objectOf(option)));
 const incrementalObject = endpointObject.properties.incremental.anyOf.find(
   (item) => item.properties !== undefined,
 );
@@ -157,15 +187,15 @@ const text = [
   "`sluice test` runs them. Each replays a folder that `sluice run --record` has made into a database in memory, without network and without secrets, and ends with exit code 5 if an expectation is not met. Numbers are compared by value, timestamps as instants, `json` columns by content.",
   options(testOptions),
   "Of a table (`expect.tables.<name>`):",
-  table(["Key", "Required", "Meaning"], optionRows(expected.tables.additionalProperties)),
+  table(HEAD, optionRows(expected.tables.additionalProperties)),
   "Of a resource (`expect.resources.<name>`):",
-  table(["Key", "Required", "Meaning"], optionRows(expected.resources.additionalProperties)),
+  table(HEAD, optionRows(expected.resources.additionalProperties)),
   "## `client`",
-  table(["Key", "Required", "Meaning"], optionRows(rest.properties.client)),
+  table(HEAD, optionRows(rest.properties.client)),
   "## `resources[]`",
   "A text is a name and a path. `resource_defaults` has the same keys but `name`; what the resource says wins.",
   table(
-    ["Key", "Required", "Meaning"],
+    HEAD,
     optionRows({
       ...resourceObject,
       properties: {
@@ -175,7 +205,7 @@ const text = [
     }),
   ),
   "## `endpoint`",
-  table(["Key", "Required", "Meaning"], optionRows(endpointObject)),
+  table(HEAD, optionRows(endpointObject)),
   "### `endpoint.batch`",
   objectTable(endpointObject.properties.batch),
   "### `endpoint.success_when`",
@@ -196,10 +226,10 @@ const text = [
   ...decoders.map(decoderSection),
   "## Response actions",
   "Items of `endpoint.response_actions`, asked in order for every response but followed redirects; the first that fits decides. One fits if both its status and its content do. Without any, 2xx is read, `client.retry.status_codes` are retried, and every other status fails. In TypeScript an item, or its `action`, may be a function of `{ status, url, headers, text }` that returns an action, `{ action, message }`, or nothing to leave it to the next item. Where an item needs the body, the next page's request waits for it.",
-  table(["Key", "Required", "Meaning"], optionRows(actionObject)),
+  table(HEAD, optionRows(actionObject)),
   "## Incremental loading",
   "Keys of `endpoint.incremental`. dlt's other form, a parameter `{ type: incremental, ... }` whose name is the start_param, has the same ones but `start_param`, `end_param`, `end_value` and `step`. [The guide](incremental.md) shows them in use.",
-  table(["Key", "Required", "Meaning"], optionRows(incrementalObject)),
+  table(HEAD, optionRows(incrementalObject)),
   "## Destinations",
   ...destinations.map(destinationSection),
   "## Error codes",
