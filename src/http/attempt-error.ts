@@ -18,7 +18,7 @@ export interface AttemptFailure {
   readonly answer?: Pick<ResponseHead, "headers">;
 }
 
-/** Thrown inside `http/` only; the client turns the last one into a `SluiceError`. */
+/** Thrown inside `http/`, and by decoders that judge a response; the client turns the last one into a `SluiceError`. */
 export class AttemptError extends Error {
   override readonly name = "AttemptError";
   readonly failure: AttemptFailure;

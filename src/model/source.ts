@@ -141,7 +141,7 @@ export interface Runtime {
 
 /** One page of records, in the order of the walk. */
 export interface Page {
-  /** What the selector found, before any filter. */
+  /** What is to be loaded: what the selector found, after the resource's processing steps and incremental filter. */
   readonly records: Records;
   /** Go on after this page with `read(resume)`. Absent on the last page, and where a source can't resume. */
   readonly resume?: Position;

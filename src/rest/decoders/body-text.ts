@@ -123,10 +123,11 @@ function decodeOther(bytes: Buffer, charset: string, head: ResponseHead, fault: 
 const WINDOWS_1252 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 
 function windows1252(bytes: Buffer): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the bytes that differ.
-  return bytes
-    .toString("latin1")
-    .replaceAll(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80]!);
+  // The bytes that differ are Latin-1's upper control characters; the lower ones stay.
+  return bytes.toString("latin1").replaceAll(/\p{Cc}/gu, (char) => {
+    const code = char.charCodeAt(0);
+    return (code < 0x80 ? undefined : WINDOWS_1252[code - 0x80]) ?? char;
+  });
 }
 
 /** Where the first replacement character stands that the bytes themselves do not hold. */
