@@ -130,7 +130,7 @@ export function file(path: string, settings: Omit<FileOptions, "path"> = {}): Fi
  *
  * @throws SluiceError `config/usage` when it is of another type.
  */
-export function asFileDestination(destination: Destination): FileDestination {
+export function asFileDestination(destination: Pick<Destination, "type">): FileDestination {
   if (destination.type === "file" && "prune" in destination) return destination as FileDestination;
   throw new SluiceError(
     "config/usage",

@@ -58,9 +58,7 @@ async function listFiles(config: string | undefined, flags: FilesFlags, session:
   const tables = await destination.list(dataset);
   const { stdout, env } = session;
   if (flags.json === true) {
-    stdout.write(
-      `${jsonText({ destination: destination.location, dataset, tables: [...tables] } as never, 2)}\n`,
-    );
+    stdout.write(`${jsonText({ destination: destination.location, dataset, tables }, 2)}\n`);
   } else if (tables.length === 0) {
     stdout.write(`${clean(destination.location)} has no tables of ${clean(dataset)} yet\n`);
   } else {
@@ -84,8 +82,7 @@ async function compactFiles(
   const { destination, dataset } = await placeOf(config, flags, session);
   const tables = await destination.compact(dataset);
   const text = tables.map(({ table, before, after }) => `${clean(table)}: ${before} files became ${after}\n`);
-  if (flags.json === true)
-    session.stdout.write(`${jsonText({ dataset, tables: [...tables] } as never, 2)}\n`);
+  if (flags.json === true) session.stdout.write(`${jsonText({ dataset, tables }, 2)}\n`);
   else session.stdout.write(text.join("") || "every table is one file already\n");
   return 0;
 }
@@ -98,7 +95,7 @@ async function pruneFiles(config: string | undefined, flags: FilesFlags, session
   }
   const { destination, dataset } = await placeOf(config, flags, session);
   const removed = await destination.prune(dataset, hours * 3_600_000);
-  if (flags.json === true) session.stdout.write(`${jsonText({ dataset, removed: [...removed] }, 2)}\n`);
+  if (flags.json === true) session.stdout.write(`${jsonText({ dataset, removed }, 2)}\n`);
   else session.stdout.write(`removed ${removed.length} files\n`);
   return 0;
 }

@@ -12,13 +12,13 @@ interface Format {
   /** Options of DuckDB's COPY. */
   readonly copy: string;
   /** The expression that writes a column, and the one that reads it back from what the file holds. */
-  write(column: ColumnSchema): string;
-  read(column: ColumnSchema): string;
+  readonly write: (column: ColumnSchema) => string;
+  readonly read: (column: ColumnSchema) => string;
   /** The table function that reads files that all have these columns. */
-  scan(files: string, columns: readonly ColumnSchema[]): string;
+  readonly scan: (files: string, columns: readonly ColumnSchema[]) => string;
 }
 
-const quote = duckdbDialect.quote;
+const quote = (name: string): string => duckdbDialect.quote(name);
 
 /** A text as SQL. */
 export function literal(text: string): string {

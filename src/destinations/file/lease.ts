@@ -81,9 +81,7 @@ function isAlive({ pid, host, token }: Holder): boolean {
 
 function locked(pipeline: string, dataset: string, holder: Holder | undefined, path: string): SluiceError {
   const who =
-    holder === undefined
-      ? "another run"
-      : `process ${holder.pid} of ${holder.host}, since ${String(holder.since)}`;
+    holder === undefined ? "another run" : `process ${holder.pid} of ${holder.host}, since ${holder.since}`;
   return new SluiceError(
     "destination/locked",
     `pipeline ${pipeline} is being written to dataset ${dataset} by ${who}`,

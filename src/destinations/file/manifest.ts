@@ -108,9 +108,21 @@ export async function publish(
   const manifest: Manifest = { format: FORMAT, version, published_at: new Date().toISOString(), ...next };
   const text = `${JSON.stringify(manifest, undefined, 1)}\n`;
   const won = await store.putIfAbsent(manifestName(dataset, version), text);
-  // From here on it is published; the copy is for readers who can't list.
-  if (won) await store.put(`${dataset}/${SYSTEM_FOLDER}/manifest.json`, text).catch(() => undefined);
+  // From here on it is published, whatever becomes of the copy.
+  if (won) await copyForReaders(store, dataset).catch(() => undefined);
   return won;
+}
+
+/** Writes `manifest.json`, again if another writer has published meanwhile: the slower of two must not put back an old one. */
+async function copyForReaders(store: Store, dataset: string): Promise<void> {
+  let copied = 0;
+  for (;;) {
+    const newest = Math.max(0, ...(await manifests(store, dataset)).map(({ version }) => version));
+    const text = newest === copied ? undefined : await store.get(manifestName(dataset, newest));
+    if (text === undefined) return;
+    await store.put(`${dataset}/${SYSTEM_FOLDER}/manifest.json`, text);
+    copied = newest;
+  }
 }
 
 const ATTEMPTS = 50;

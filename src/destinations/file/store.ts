@@ -89,13 +89,16 @@ export function folderStore(folder: string): Store {
         undefinedIfMissing,
       );
       const files = (found ?? []).filter((entry) => entry.isFile());
-      return Promise.all(
+      const listed = await Promise.all(
         files.map(async (entry) => {
           const path = join(entry.parentPath, entry.name);
-          const { size, mtimeMs } = await stat(path);
-          return { name: relative(root, path).replaceAll(sep, "/"), bytes: size, modifiedAt: mtimeMs };
+          // Another writer may have removed it since.
+          const found = await stat(path).catch(undefinedIfMissing);
+          const name = relative(root, path).replaceAll(sep, "/");
+          return found === undefined ? [] : [{ name, bytes: found.size, modifiedAt: found.mtimeMs }];
         }),
       );
+      return listed.flat();
     },
     remove: (name) => rm(place(name), { force: true }),
   };
