@@ -30,7 +30,12 @@ export { readState, resetState } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
-export { asFileDestination, type FileDestination, file, type ListedTable } from "./destinations/file.js";
+export { file } from "./destinations/file.js";
+export {
+  asFileDestination,
+  type FileDestination,
+  type ListedTable,
+} from "./destinations/files/destination.js";
 export { postgres } from "./destinations/postgres.js";
 export { type HttpRequest, type ResponseHead, RetryableError, type Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";

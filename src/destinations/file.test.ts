@@ -1,26 +1,37 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { batchOf, type DestinationHarness, destinationLaws } from "../../test/laws/destination.js";
 import type { Connection, Destination, PackageHeader } from "../model/destination.js";
 import { SYSTEM_COLUMNS, SYSTEM_TABLES, type TableSchema } from "../model/table.js";
-import { queryDuckdb } from "./duckdb.js";
-import { type FileFormat, folderName, readManifest } from "./file/manifest.js";
-import { folderStore } from "./file/store.js";
+import { duckdbInMemory } from "./duckdb.js";
 import { file } from "./file.js";
+import { createFiles } from "./files/destination.js";
+import { folderStore } from "./files/folder.js";
+import { EXPIRE_MS, type LeaseClock } from "./files/lease.js";
+import { type FileFormat, folderName, readManifest } from "./files/manifest.js";
 
 let folder: string;
 let folders = 0;
 
+// One database that all looks are taken with: opening another for each takes longer than the look.
+const looks = duckdbInMemory();
+let looking: Connection;
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sluice-file-"));
+  looking = await connectTo(looks.destination);
 });
 
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await looking[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
 
 function newFolder(): string {
   folders += 1;
@@ -39,7 +50,7 @@ async function rowsOf(path: string, dataset: string, table: string): Promise<Rec
     return [...(await readManifest(folderStore(path), folderName(dataset)))[listed]];
   }
   const query = await file(path).query(dataset, table);
-  return query === undefined ? [] : queryDuckdb(":memory:", query);
+  return query === undefined ? [] : looks.query(query);
 }
 
 function harness(format: FileFormat): DestinationHarness {
@@ -62,7 +73,6 @@ describe("laws of destinations: parquet", () => {
 
 /** Laws on what the format itself does; the rest is the protocol's, which is one for all formats. */
 const OF_FORMATS = [
-  "append adds",
   "merge inserts and updates",
   "a new column keeps old rows",
   "columns widen in place, with rows in the same package",
@@ -198,7 +208,7 @@ describe("the manifest", () => {
     expect(await numbersIn(path)).toEqual([1, 2]);
     // A reader that began before goes on.
     expect(await destination.prune("d")).toEqual([]);
-    expect(await queryDuckdb(":memory:", old!)).toHaveLength(2);
+    expect(await looks.query(old!)).toHaveLength(2);
     const removed = await destination.prune("d", 0);
     expect(removed.filter((name) => name.endsWith(".parquet"))).toHaveLength(2);
     expect(await dataFiles(path)).toHaveLength(1);
@@ -279,6 +289,162 @@ await stage.commit(${JSON.stringify(header("p2"))});
     await lease[Symbol.asyncDispose]();
     await connection[Symbol.asyncDispose]();
     expect(await numbersIn(path)).toEqual([1, 9]);
+  });
+});
+
+describe("a lease", () => {
+  /** Time that passes when it is told to. */
+  function clock() {
+    let at = Date.UTC(2024, 0, 1);
+    const tasks: (() => void)[] = [];
+    return {
+      now: () => at,
+      every: (_: number, task: () => void) => {
+        tasks.push(task);
+        return () => void tasks.splice(tasks.indexOf(task), 1);
+      },
+      pass: (milliseconds: number) => (at += milliseconds),
+      tick: () => {
+        for (const task of tasks) task();
+      },
+    };
+  }
+
+  const connectAt = (path: string, time: LeaseClock): Promise<Connection> => {
+    const place = { type: "file", location: path, store: folderStore(path), exists: async () => true };
+    return connectTo(createFiles({ ...place, clock: time }, { format: "parquet", memory_limit: "256MB" }));
+  };
+  const leaseFiles = async (path: string): Promise<string[]> =>
+    (await readdir(join(path, "d", "_sluice"))).filter((name) => name.startsWith("lease-"));
+
+  test("that was not renewed is taken over, and its writer can't commit any more", async () => {
+    const path = newFolder();
+    const time = clock();
+    const [paused, other] = [await connectAt(path, time), await connectAt(path, time)];
+    const first = await paused.acquire("p");
+    await commitRows(paused, "p1", [1]);
+    time.pass(EXPIRE_MS);
+    await expect(other.acquire("p")).rejects.toMatchObject({ code: "destination/locked" });
+    time.pass(1);
+    const second = await other.acquire("p");
+    await expect(commitRows(paused, "p2", [2])).rejects.toMatchObject({
+      code: "destination/locked",
+      message: expect.stringContaining("no longer holds"),
+    });
+    await expect(paused.remember("p", "k", 1)).rejects.toMatchObject({ code: "destination/locked" });
+    await commitRows(other, "p3", [3]);
+    // Giving back what one does not have any more takes nothing from the other.
+    await first[Symbol.asyncDispose]();
+    await expect(paused.acquire("p")).rejects.toMatchObject({ code: "destination/locked" });
+    expect(await numbersIn(path)).toEqual([1, 3]);
+    await second[Symbol.asyncDispose]();
+    for (const connection of [paused, other]) await connection[Symbol.asyncDispose]();
+  });
+
+  test("that is renewed stays, in one file", async () => {
+    const path = newFolder();
+    const time = clock();
+    const [holder, other] = [await connectAt(path, time), await connectAt(path, time)];
+    const lease = await holder.acquire("p");
+    for (let round = 0; round < 4; round += 1) {
+      time.pass(EXPIRE_MS - 1);
+      time.tick();
+      await vi.waitFor(async () =>
+        expect(await leaseFiles(path)).toEqual([`lease-p-00000000${round + 2}.json`]),
+      );
+    }
+    await expect(other.acquire("p")).rejects.toMatchObject({ code: "destination/locked" });
+    await commitRows(holder, "p1", [1]);
+    await lease[Symbol.asyncDispose]();
+    const next = await other.acquire("p");
+    expect(await leaseFiles(path)).toEqual(["lease-p-000000007.json"]);
+    await next[Symbol.asyncDispose]();
+    for (const connection of [holder, other]) await connection[Symbol.asyncDispose]();
+  });
+
+  test("left by a dead process goes to one of the two that find it", async () => {
+    const path = newFolder();
+    await mkdir(join(path, "d", "_sluice"), { recursive: true });
+    const dead = spawn(process.execPath, ["-e", ""], { stdio: "ignore" });
+    await once(dead, "exit");
+    const at = new Date().toISOString();
+    const left = { token: "x", pid: dead.pid, host: hostname(), since: at, renewed_at: at };
+    await writeFile(join(path, "d", "_sluice", "lease-p-000000001.json"), JSON.stringify(left));
+    const taking = await Promise.all([0, 1].map(() => leaseChild(path)));
+    // All are ready: now they go at once.
+    for (const { child } of taking) child.stdin.write("go\n");
+    const said = await Promise.all(taking.map(({ line }) => line));
+    expect(said.toSorted()).toEqual(["destination/locked", "taken"]);
+    for (const { child } of taking) child.stdin.end();
+    await Promise.all(taking.map(({ child }) => once(child, "exit")));
+    expect((await readManifest(folderStore(path), "d")).fences).toEqual({ p: 2 });
+  });
+
+  /** A process that takes the lease of `p` when it is told to, and holds it until its input ends. */
+  async function leaseChild(path: string) {
+    const script = join(path, "take.ts");
+    await writeFile(
+      script,
+      `const { file } = await import(${JSON.stringify(fileURLToPath(new URL("file.ts", import.meta.url)))});
+const connection = await file(${JSON.stringify(path)}).connect("d", new AbortController().signal);
+console.log("ready");
+process.stdin.once("data", async () => {
+  try {
+    await connection.acquire("p");
+    console.log("taken");
+  } catch (error) {
+    console.log(error.code);
+  }
+});
+process.stdin.on("end", () => process.exit(0));
+`,
+    );
+    const runner = fileURLToPath(new URL("../../scripts/run-ts.mjs", import.meta.url));
+    const child = spawn(process.execPath, [runner, script], { stdio: ["pipe", "pipe", "inherit"] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe("ready");
+    return { child, line: lines.next().then(({ value }) => String(value)) };
+  }
+});
+
+describe("lines that readers can't take are refused when they are written", () => {
+  const columns: TableSchema["columns"] = [
+    ...TABLE.columns,
+    { name: "v", type: "text", nullable: true },
+    { name: "b", type: "binary", nullable: true },
+  ];
+  const wide = { ...TABLE, columns };
+  const MB = 1024 * 1024;
+
+  test.each([
+    ["csv", "x".repeat(4 * MB - 100), null, true],
+    ["csv", "x".repeat(4 * MB), null, false],
+    ["csv", '"'.repeat(2 * MB), null, false],
+    ["csv", null, new Uint8Array(1.1 * MB), false],
+    ["jsonl", "x".repeat(32 * MB - 100), null, true],
+    ["jsonl", "\u0001".repeat(6 * MB), null, false],
+    ["jsonl", null, new Uint8Array(7 * MB), false],
+  ] as const)("%s", async (format, v, b, fits) => {
+    const path = newFolder();
+    const connection = await connectTo(file(path, { format }));
+    const stage = await connection.stage({
+      pipeline: "p",
+      loadId: "load",
+      resource: "t",
+      writeDisposition: "append",
+    });
+    await stage.write(batchOf(wide, [{ [SYSTEM_COLUMNS.id]: "000000000001", n: 1, v, b }]));
+    const committing = stage.commit({
+      ...header("p1"),
+      tables: [wide],
+      changes: [{ op: "create-table", table: wide }],
+    });
+    if (fits) await committing;
+    else await expect(committing).rejects.toThrow(/a row of table t is .* MB as a line of (csv|jsonl)/u);
+    const rows = await rowsOf(path, "d", "t");
+    expect(rows.map((row) => row["v"] === v)).toEqual(fits ? [true] : []);
+    await stage[Symbol.asyncDispose]();
+    await connection[Symbol.asyncDispose]();
   });
 });
 

@@ -1,37 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { access, constants, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { SluiceError } from "../../model/error.js";
-
-/**
- * Where files are kept: a folder today. Everything that the protocol of the manifest relies on is here, so that an object
- * store is another implementation of it. Names are relative, with `/`.
- */
-export interface Store {
-  /** A name as DuckDB reads and writes it. */
-  place(name: string): string;
-  /** The text of a file; undefined when it is not there. */
-  get(name: string): Promise<string | undefined>;
-  /** Writes a whole file at once: whoever reads it sees the old text or the new one. */
-  put(name: string, text: string): Promise<void>;
-  /** As `put`, but only if the file is not there; false when it is. Of two callers one gets true. */
-  putIfAbsent(name: string, text: string): Promise<boolean>;
-  /** Makes sure that a file can be written at `place(name)`. */
-  prepare(name: string): Promise<void>;
-  /** Makes sure that a file written at `place(name)` outlives a power cut; tells its size in bytes. */
-  seal(name: string): Promise<number>;
-  /** All files below a folder, in no order. */
-  list(folder: string): Promise<readonly StoredFile[]>;
-  /** Removes a file; one that is not there is no error. */
-  remove(name: string): Promise<void>;
-}
-
-export interface StoredFile {
-  readonly name: string;
-  readonly bytes: number;
-  /** Milliseconds since 1970. */
-  readonly modifiedAt: number;
-}
+import type { Store } from "./store.js";
 
 /** A folder on this machine; created when the first file is written. */
 export function folderStore(folder: string): Store {
@@ -53,7 +25,15 @@ export function folderStore(folder: string): Store {
 
   return {
     place,
+    scratch: place(".sluice-tmp"),
     get: (name) => readFile(place(name), "utf8").catch(undefinedIfMissing),
+    recall(name) {
+      try {
+        return readFileSync(place(name), "utf8");
+      } catch {
+        return undefined;
+      }
+    },
     async put(name, text) {
       const temporary = await writeTemporary(name, text);
       await rename(temporary, place(name));
@@ -73,28 +53,34 @@ export function folderStore(folder: string): Store {
       await syncFolder(dirname(place(name)));
       return true;
     },
-    prepare: async (name) => void (await mkdir(dirname(place(name)), { recursive: true })),
-    async seal(name) {
-      const file = await open(place(name), "r+");
+    async write(name, fill) {
+      const path = place(name);
+      await mkdir(dirname(path), { recursive: true });
+      await fill(path);
+      const file = await open(path, "r+");
       try {
         await file.sync();
-        await syncFolder(dirname(place(name)));
+        await syncFolder(dirname(path));
         return (await file.stat()).size;
       } finally {
         await file.close();
       }
     },
-    async list(below) {
-      const found = await readdir(place(below), { recursive: true, withFileTypes: true }).catch(
+    read: (_names, use) => use(place),
+    async list(prefix) {
+      const below = place(prefix.slice(0, prefix.lastIndexOf("/") + 1));
+      const entries = await readdir(below, { recursive: true, withFileTypes: true }).catch(
         undefinedIfMissing,
       );
-      const files = (found ?? []).filter((entry) => entry.isFile());
+      const paths = (entries ?? [])
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .map((path) => ({ path, name: relative(root, path).replaceAll(sep, "/") }))
+        .filter(({ name }) => name.startsWith(prefix));
       const listed = await Promise.all(
-        files.map(async (entry) => {
-          const path = join(entry.parentPath, entry.name);
+        paths.map(async ({ path, name }) => {
           // Another writer may have removed it since.
           const found = await stat(path).catch(undefinedIfMissing);
-          const name = relative(root, path).replaceAll(sep, "/");
           return found === undefined ? [] : [{ name, bytes: found.size, modifiedAt: found.mtimeMs }];
         }),
       );

@@ -6,7 +6,8 @@ import { duckdbDialect, sessionOn } from "../duckdb/session.js";
 import type { Session, SqlValue } from "../sql/commit.js";
 import type { Place } from "../sql/statements.js";
 import * as sql from "../sql/statements.js";
-import { type Compression, copyStatement, extensionOf, scans } from "./formats.js";
+import { type Compression, checkLength, copyStatement, extensionOf, scans } from "./formats.js";
+import type { HeldLease } from "./lease.js";
 import {
   EMPTY,
   type FileFormat,
@@ -64,7 +65,11 @@ export interface FileSession extends Session {
  * Rows that are there already are read only when they may change: by a merge by key, and when a column widens. A table of
  * which rows were taken is written anew; of any other only the added rows are written.
  */
-export function fileSession(connection: DuckDBConnection, files: Files): FileSession {
+export function fileSession(
+  connection: DuckDBConnection,
+  files: Files,
+  lease: () => HeldLease | undefined,
+): FileSession {
   const inner = sessionOn(connection, WORK);
   let expected: Expected | undefined;
   let base: Manifest = EMPTY;
@@ -77,11 +82,14 @@ export function fileSession(connection: DuckDBConnection, files: Files): FileSes
     await inner.run(sql.createTable(WORK, table));
     if (!rows) return;
     const name = sql.tableName(WORK, table.name);
-    const place = (path: string): string => files.store.place(`${files.dataset}/${path}`);
-    for (const { columns, query } of scans(table.columns, table.files, place)) {
-      const names = columns.map((column) => duckdbDialect.quote(column.name)).join(", ");
-      await inner.run(`INSERT INTO ${name} (${names}) ${query}`);
-    }
+    const full = (path: string): string => `${files.dataset}/${path}`;
+    const stored = table.files.map(({ path }) => full(path));
+    await files.store.read(stored, async (place) => {
+      for (const { columns, query } of scans(table.columns, table.files, (path) => place(full(path)))) {
+        const names = columns.map((column) => duckdbDialect.quote(column.name)).join(", ");
+        await inner.run(`INSERT INTO ${name} (${names}) ${query}`);
+      }
+    });
     const [count] = await inner.rows(`SELECT count(*) FROM ${name}`);
     brought.set(table.name, Number(count?.[0]));
   }
@@ -100,6 +108,7 @@ export function fileSession(connection: DuckDBConnection, files: Files): FileSes
     brought.clear();
     changed.clear();
     base = await readManifest(files.store, files.dataset);
+    lease()?.check(base);
     await clear();
     await inner.createDataset();
     for (const statement of sql.createSystemTables(WORK)) await inner.run(statement);
@@ -114,16 +123,16 @@ export function fileSession(connection: DuckDBConnection, files: Files): FileSes
 
   async function commit(): Promise<void> {
     const written: string[] = [];
-    try {
-      const tables = await writeTables(written);
-      const state = await systemRows(SYSTEM_TABLES.state);
-      const schemas = await systemRows(SYSTEM_TABLES.schema);
-      const loads = [...base.loads, ...(await systemRows(SYSTEM_TABLES.loads))];
-      lost = !(await publish(files.store, files.dataset, base, { tables, state, schemas, loads }));
-      if (lost) throw new Error("another writer has published meanwhile");
-    } catch (error) {
+    // What a failed commit leaves is pruned: only one that is sure not to be published may be taken away at once.
+    const tables = await writeTables(written);
+    const state = await systemRows(SYSTEM_TABLES.state);
+    const schemas = await systemRows(SYSTEM_TABLES.schema);
+    const loads = [...base.loads, ...(await systemRows(SYSTEM_TABLES.loads))];
+    lease()?.check(base);
+    lost = !(await publish(files.store, files.dataset, base, { ...base, tables, state, schemas, loads }));
+    if (lost) {
       for (const name of written) await files.store.remove(name).catch(() => undefined);
-      throw error;
+      throw new Error("another writer has published meanwhile");
     }
     // What was published stays, whatever becomes of the memory.
     await inner.run("ROLLBACK").catch(() => 0);
@@ -141,9 +150,9 @@ export function fileSession(connection: DuckDBConnection, files: Files): FileSes
       ),
       SYSTEM_TABLES.rejects,
     ];
-    for (const name of new Map(names.map((given) => [given.toLowerCase(), given])).values()) {
-      const [described] = await inner.describe([name]);
-      if (described === undefined) continue;
+    const distinct = new Map(names.map((given) => [given.toLowerCase(), given]));
+    for (const described of await inner.describe([...distinct.values()])) {
+      const { name } = described;
       const before = known.get(name.toLowerCase());
       const table = await writeTable(described, before, written);
       if (name !== SYSTEM_TABLES.rejects || table.files.length > 0) known.set(name.toLowerCase(), table);
@@ -173,10 +182,11 @@ export function fileSession(connection: DuckDBConnection, files: Files): FileSes
     const file = `${folderName(loadId)}-${base.version + 1}-${randomUUID().slice(0, 8)}.${ending}`;
     const path = `${folderName(name)}/${file}`;
     const full = `${files.dataset}/${path}`;
-    await files.store.prepare(full);
+    await checkLength(connection, columns, from, files.format, stored);
     written.push(full);
-    await inner.run(copyStatement(columns, from, files.store.place(full), files.format, files.compression));
-    const bytes = await files.store.seal(full);
+    const bytes = await files.store.write(full, async (to) => {
+      await inner.run(copyStatement(columns, from, to, files.format, files.compression));
+    });
     const origin = expected === undefined ? {} : { load_id: loadId, package: expected.pkg.id };
     return {
       name: stored,
@@ -232,8 +242,9 @@ function noteChange(statement: string, tables: readonly string[], changed: Set<s
     const name = sql.tableName(WORK, table).toLowerCase();
     const text = statement.toLowerCase();
     const takes = text.startsWith(`delete from ${name} `);
+    const updates = text.startsWith(`update ${name} `);
     const widens = text.startsWith(`alter table ${name} alter column `);
-    if (takes || widens) changed.add(table.toLowerCase());
+    if (takes || updates || widens) changed.add(table.toLowerCase());
   }
 }
 
@@ -254,8 +265,10 @@ function needsRows(table: ManifestTable, expected: Expected | undefined): boolea
   const folded = table.name.toLowerCase();
   const own = pkg.tables.some(({ name }) => name.toLowerCase() === folded);
   if (own && plan.writeDisposition === "replace") return false;
-  const keyed = pkg.tables.some(({ parent, primaryKey }) => parent === undefined && primaryKey.length > 0);
-  if (own && plan.writeDisposition === "merge" && keyed && staged) return true;
+  if (own && plan.writeDisposition === "merge" && (staged || pkg.snapshot === true)) {
+    const keyed = pkg.tables.some(({ parent, primaryKey }) => parent === undefined && primaryKey.length > 0);
+    if (keyed || plan.merge !== undefined) return true;
+  }
   // Another type is proved on the rows that are there, and they are written anew with it.
   return changesType(table, pkg);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { copyStatement, extensionOf, tableQuery } from "./formats.js";
+import { checkLength, copyStatement, extensionOf, tableQuery } from "./formats.js";
 import {
   type DataFile,
   folderName,
@@ -35,19 +35,12 @@ export async function compact(connection: DuckDBConnection, files: Files): Promi
     const base = await readManifest(files.store, files.dataset);
     const several = base.tables.filter((table) => table.files.length > 1);
     if (several.length === 0) return [];
-    const written: string[] = [];
-    let published = false;
-    try {
-      const merged = new Map<ManifestTable, ManifestTable>();
-      for (const table of several)
-        merged.set(table, await inOneFile(connection, files, base, table, written));
-      const tables = base.tables.map((table) => merged.get(table) ?? table);
-      const { state, schemas, loads } = base;
-      published = await publish(files.store, files.dataset, base, { tables, state, schemas, loads });
-      if (published)
-        return several.map(({ name, files: before }) => ({ table: name, before: before.length, after: 1 }));
-    } finally {
-      if (!published) for (const name of written) await files.store.remove(name);
+    const merged = new Map<ManifestTable, ManifestTable>();
+    // What a failed attempt leaves is pruned like the files of any broken commit.
+    for (const table of several) merged.set(table, await inOneFile(connection, files, base, table));
+    const tables = base.tables.map((table) => merged.get(table) ?? table);
+    if (await publish(files.store, files.dataset, base, { ...base, tables })) {
+      return several.map(({ name, files: before }) => ({ table: name, before: before.length, after: 1 }));
     }
   }
   throw tooBusy(files.dataset);
@@ -58,19 +51,21 @@ async function inOneFile(
   files: Files,
   base: Manifest,
   table: ManifestTable,
-  written: string[],
 ): Promise<ManifestTable> {
   const { store, dataset, format, compression } = files;
   const { columns } = table;
   const name = `compact-${base.version + 1}-${randomUUID().slice(0, 8)}.${extensionOf(format, compression)}`;
   const path = `${folderName(table.name)}/${name}`;
-  const full = `${dataset}/${path}`;
-  const query = tableQuery(columns, table.files, (file) => store.place(`${dataset}/${file}`));
-  await store.prepare(full);
-  written.push(full);
-  await connection.run(copyStatement(columns, `(${query})`, store.place(full), format, compression));
+  const names = table.files.map((file) => `${dataset}/${file.path}`);
+  const bytes = await store.read(names, (place) => {
+    const query = tableQuery(columns, table.files, (file) => place(`${dataset}/${file}`));
+    return store.write(`${dataset}/${path}`, async (to) => {
+      await checkLength(connection, columns, `(${query})`, format, table.name);
+      await connection.run(copyStatement(columns, `(${query})`, to, format, compression));
+    });
+  });
   const rows = table.files.reduce((sum, file) => sum + file.rows, 0);
-  const file: DataFile = { path, format, rows, bytes: await store.seal(full), columns: columns.length };
+  const file: DataFile = { path, format, rows, bytes, columns: columns.length };
   return { ...table, files: [file] };
 }
 
@@ -94,7 +89,7 @@ export async function prune(
     for (const table of tables) for (const file of table.files) needed.add(`${dataset}/${file.path}`);
   }
   const removed: string[] = [];
-  for (const { name, modifiedAt } of await store.list(dataset)) {
+  for (const { name, modifiedAt } of await store.list(`${dataset}/`)) {
     if (needed.has(name) || modifiedAt > before || isOwn(name, dataset)) continue;
     await store.remove(name);
     removed.push(name);
@@ -107,5 +102,5 @@ function isOwn(name: string, dataset: string): boolean {
   const own = name.startsWith(`${dataset}/${SYSTEM_FOLDER}/`)
     ? name.slice(dataset.length + SYSTEM_FOLDER.length + 2)
     : "";
-  return own === "manifest.json" || /^lease-.*\.json$/u.test(own);
+  return own === "manifest.json" || /^lease-.*-\d{9}\.json$/u.test(own);
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { SluiceError } from "../../model/error.js";
 import type { ColumnSchema } from "../../model/table.js";
 import type { Store } from "./store.js";
@@ -37,12 +37,19 @@ export interface Manifest {
   readonly format: typeof FORMAT;
   /** One more with each publication. */
   readonly version: number;
+  /** Unique: it tells a writer whose answer was lost whether this is its own. */
+  readonly publication: string;
   readonly published_at: string;
   readonly tables: readonly ManifestTable[];
   readonly state: readonly SystemRow[];
   readonly schemas: readonly SystemRow[];
   readonly loads: readonly SystemRow[];
+  /** By pipeline: who holds a lease of a lower number may not publish any more. */
+  readonly fences: Readonly<Record<string, number>>;
 }
+
+/** What a writer says of the next manifest; the rest is `publish`'s. */
+export type ManifestContent = Omit<Manifest, "format" | "version" | "publication" | "published_at">;
 
 const FORMAT = "sluice-files-1";
 
@@ -50,11 +57,13 @@ const FORMAT = "sluice-files-1";
 export const EMPTY: Manifest = {
   format: FORMAT,
   version: 0,
+  publication: "",
   published_at: "1970-01-01T00:00:00.000Z",
   tables: [],
   state: [],
   schemas: [],
   loads: [],
+  fences: {},
 };
 
 /** The folder of a dataset that holds no rows: manifests and leases. */
@@ -84,7 +93,7 @@ export async function manifests(
   store: Store,
   dataset: string,
 ): Promise<readonly { readonly name: string; readonly version: number; readonly modifiedAt: number }[]> {
-  const files = await store.list(`${dataset}/${SYSTEM_FOLDER}`);
+  const files = await store.list(`${dataset}/${SYSTEM_FOLDER}/manifest-`);
   return files.flatMap(({ name, modifiedAt }) => {
     const version = VERSIONED.exec(name)?.[1];
     return version === undefined ? [] : [{ name, modifiedAt, version: Number(version) }];
@@ -99,13 +108,23 @@ export async function publish(
   store: Store,
   dataset: string,
   base: Manifest,
-  next: Omit<Manifest, "format" | "version" | "published_at">,
+  { tables, state, schemas, loads, fences }: ManifestContent,
 ): Promise<boolean> {
   // A number can be free again where old manifests were pruned; that a newer one is there tells.
   if (Math.max(0, ...(await manifests(store, dataset)).map((found) => found.version)) !== base.version)
     return false;
   const version = base.version + 1;
-  const manifest: Manifest = { format: FORMAT, version, published_at: new Date().toISOString(), ...next };
+  const manifest: Manifest = {
+    format: FORMAT,
+    version,
+    publication: randomUUID(),
+    published_at: new Date().toISOString(),
+    tables,
+    state,
+    schemas,
+    loads,
+    fences,
+  };
   const text = `${JSON.stringify(manifest, undefined, 1)}\n`;
   const won = await store.putIfAbsent(manifestName(dataset, version), text);
   // From here on it is published, whatever becomes of the copy.
@@ -131,14 +150,13 @@ const ATTEMPTS = 50;
 export async function update(
   store: Store,
   dataset: string,
-  change: (manifest: Manifest) => Omit<Manifest, "format" | "version" | "published_at"> | undefined,
+  change: (manifest: Manifest) => ManifestContent | undefined,
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const base = await readManifest(store, dataset);
     const next = change(base);
     if (next === undefined) return;
-    const { tables, state, schemas, loads } = next;
-    if (await publish(store, dataset, base, { tables, state, schemas, loads })) return;
+    if (await publish(store, dataset, base, next)) return;
   }
   throw tooBusy(dataset);
 }

@@ -1,3 +1,5 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { SluiceError } from "../../model/error.js";
 import type { ColumnSchema, DataType } from "../../model/table.js";
 import { duckdbDialect } from "../duckdb/session.js";
 import type { DataFile, FileFormat } from "./manifest.js";
@@ -14,6 +16,8 @@ interface Format {
   /** The expression that writes a column, and the one that reads it back from what the file holds. */
   readonly write: (column: ColumnSchema) => string;
   readonly read: (column: ColumnSchema) => string;
+  /** Bytes that readers take for a row, and the expression for those of a row that is called `line`. */
+  readonly limit?: { readonly bytes: number; readonly of: (columns: readonly ColumnSchema[]) => string };
   /** The table function that reads files that all have these columns. */
   readonly scan: (files: string, columns: readonly ColumnSchema[]) => string;
 }
@@ -34,6 +38,10 @@ const texts = (columns: readonly ColumnSchema[], json: string): string =>
 /** Types that JSON has: everything else is text in JSONL, exact and as DuckDB writes it. */
 const NATIVE: ReadonlySet<DataType> = new Set(["bigint", "bool", "json", "text"]);
 
+/** DuckDB's buffers are twice as large as the longest line that it takes. */
+const JSONL_BYTES = 32 * 1024 * 1024;
+const CSV_BYTES = 4 * 1024 * 1024;
+
 /** The formats by name. Parquet alone says its types itself; of the others the manifest does. */
 export const FORMATS: Readonly<Record<FileFormat, Format>> = {
   parquet: {
@@ -50,9 +58,10 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     copy: "FORMAT json",
     write: (column) => (NATIVE.has(column.type) ? quote(column.name) : asText(column)),
     read: asType,
+    limit: { bytes: JSONL_BYTES, of: () => "strlen(CAST(to_json(line) AS VARCHAR))" },
     scan: (files, columns) =>
       `read_json(${files}, format = 'newline_delimited', hive_partitioning = false, ` +
-      `maximum_object_size = 33554432, columns = {${texts(columns, "JSON")}})`,
+      `maximum_object_size = ${JSONL_BYTES}, columns = {${texts(columns, "JSON")}})`,
   },
   csv: {
     extension: "csv",
@@ -61,9 +70,17 @@ export const FORMATS: Readonly<Record<FileFormat, Format>> = {
     copy: "FORMAT csv, HEADER true, FORCE_QUOTE *",
     write: asText,
     read: asType,
+    limit: {
+      bytes: CSV_BYTES,
+      // Quotes are doubled, and each value has two around it and a comma.
+      of: (columns) =>
+        columns
+          .map(({ name }) => `3 + coalesce(strlen(replace(line.${quote(name)}, '"', '""')), 0)`)
+          .join(" + "),
+    },
     scan: (files, columns) =>
       `read_csv(${files}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', ` +
-      `new_line = '\\n', allow_quoted_nulls = false, hive_partitioning = false, max_line_size = 4194304, buffer_size = 16777216, ` +
+      `new_line = '\\n', allow_quoted_nulls = false, hive_partitioning = false, max_line_size = ${CSV_BYTES}, buffer_size = ${4 * CSV_BYTES}, ` +
       `parallel = false, columns = {${texts(columns, "VARCHAR")}})`,
   },
 };
@@ -124,5 +141,43 @@ export function copyStatement(
   return (
     `COPY (SELECT ${columns.map(write).join(", ")} FROM ${from}) TO ${literal(path)} ` +
     `(${copy}, COMPRESSION ${packed})`
+  );
+}
+
+/** A value grows to at most this many bytes for each of its own, whatever has to be escaped. */
+const GROWTH = 8;
+
+/**
+ * Refuses rows that could be written, but not read again.
+ *
+ * @throws SluiceError `destination/failed` naming the table and the limit.
+ */
+export async function checkLength(
+  connection: DuckDBConnection,
+  columns: readonly ColumnSchema[],
+  from: string,
+  format: FileFormat,
+  table: string,
+): Promise<void> {
+  const { limit, write } = FORMATS[format];
+  const long = columns.filter(({ type }) => ["text", "json", "binary"].includes(type));
+  if (limit === undefined || long.length === 0) return;
+  // Few rows are near the limit; only those are written out to be measured.
+  const bytes = long.map(({ name, type }) => {
+    const length = type === "binary" ? "octet_length" : "strlen";
+    return `coalesce(${length}(${quote(name)}), 0)`;
+  });
+  const near = `${bytes.join(" + ")} > ${limit.bytes / GROWTH}`;
+  const lines = `SELECT ${columns.map(write).join(", ")} FROM (SELECT * FROM ${from}) AS source WHERE ${near}`;
+  const reader = await connection.runAndReadAll(
+    `SELECT coalesce(max(${limit.of(columns)}), 0) FROM (${lines}) AS line`,
+  );
+  const longest = Number(reader.getRows()[0]?.[0]);
+  if (longest <= limit.bytes) return;
+  const size = (value: number): string => `${(value / (1024 * 1024)).toFixed(1)} MB`;
+  throw new SluiceError(
+    "destination/failed",
+    `a row of table ${table} is ${size(longest)} as a line of ${format}, and readers take ${size(limit.bytes)}`,
+    { at: { table }, hint: "Write Parquet, which has no such limit: format: parquet." },
   );
 }
