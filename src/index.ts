@@ -37,6 +37,7 @@ export {
   type ListedTable,
 } from "./destinations/files/destination.js";
 export { postgres } from "./destinations/postgres.js";
+export { s3 } from "./destinations/s3.js";
 export { type HttpRequest, type ResponseHead, RetryableError, type Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";
 export type {

@@ -2,6 +2,7 @@
 import { duckdbDestination } from "./duckdb.js";
 import { fileDestination } from "./file.js";
 import { postgresDestination } from "./postgres.js";
+import { s3Destination } from "./s3.js";
 
 /** Every destination, by file name. */
-export const destinations = [duckdbDestination, fileDestination, postgresDestination] as const;
+export const destinations = [duckdbDestination, fileDestination, postgresDestination, s3Destination] as const;

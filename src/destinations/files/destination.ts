@@ -100,6 +100,8 @@ export interface FilesPlace {
   readonly store: Store;
   /** As `Destination.exists`; asked before each connection too. */
   exists(): Promise<boolean>;
+  /** Done before a lease is taken: what must hold before anything is written. */
+  prepare?(): Promise<void>;
   readonly clock?: LeaseClock;
 }
 
@@ -146,7 +148,7 @@ export function createFiles(place: FilesPlace, settings: FilesSettings): FileDes
         await connection.run(`SET GLOBAL temp_directory = '${store.scratch.replaceAll("'", "''")}'`);
         connection.closeSync();
         const filler = chunkFiller(database.driver.binding, await provenStrings(database));
-        return new FileConnection(database, filler, filesOf(dataset), place.clock);
+        return new FileConnection(database, filler, filesOf(dataset), place);
       } catch (error) {
         database.release();
         throw error;
@@ -210,21 +212,22 @@ class FileConnection implements Connection {
   readonly #database: Database;
   readonly #filler: ChunkFiller;
   readonly #files: Files;
-  readonly #clock: LeaseClock | undefined;
+  readonly #place: FilesPlace;
   /** By pipeline, as long as they are held. */
   readonly #leases = new Map<string, HeldLease>();
   #open = true;
 
-  constructor(database: Database, filler: ChunkFiller, files: Files, clock: LeaseClock | undefined) {
+  constructor(database: Database, filler: ChunkFiller, files: Files, place: FilesPlace) {
     this.#database = database;
     this.#filler = filler;
     this.#files = files;
-    this.#clock = clock;
+    this.#place = place;
   }
 
   async acquire(pipeline: string): Promise<Lease> {
     const { store, dataset } = this.#files;
-    const taking = takeLease(store, dataset, pipeline, this.#clock);
+    await this.#place.prepare?.();
+    const taking = takeLease(store, dataset, pipeline, this.#place.clock);
     const lease = await failing("taking the lease failed", taking);
     const leases = this.#leases;
     leases.set(pipeline, lease);
