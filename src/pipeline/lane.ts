@@ -247,7 +247,8 @@ class Lane {
     this.#normalizer.add(page.records);
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
-    const rows = page.records.values.length;
+    const { records } = page;
+    const rows = records.kind === "document" ? records.count : records.values.length;
     this.#pageRows += rows;
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
     const { bufferedRows, bufferedBytes } = this.#normalizer;

@@ -157,6 +157,8 @@ function planResource(
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
+  const asValues =
+    steps.length > 0 || (isEndpoint(endpoint) && endpoint.incremental !== undefined) ? VALUES : {};
   const reader =
     (fixed: Partial<WalkSpec>): Resource["read"] =>
     (from, io) => {
@@ -165,13 +167,13 @@ function planResource(
         return readAlone(
           options.name,
           endpoint,
-          (walk, from) => processed(endpoint.read({ ...walk, ...fixed }, from, io), io),
+          (walk, from) => processed(endpoint.read({ ...walk, ...fixed, ...asValues }, from, io), io),
           from,
           io,
         );
       }
       const readChild: ReadChild = ({ included, ...walk }, from, io) =>
-        processed(withIncluded(endpoint.read({ ...walk, ...fixed }, from, io), included), io);
+        processed(withIncluded(endpoint.read({ ...walk, ...fixed, ...VALUES }, from, io), included), io);
       const readParent: Family["readParent"] = (at, io) => endpoint.ofParent(parent.readOnDemand(at, io), io);
       const family = { parent: parent.resource.name, readParent, included, readChild };
       return readOfParents(options.name, endpoint, family, from, io);
@@ -190,7 +192,7 @@ function planResource(
     }),
     read: storingLimits(reader({}), options.name, context.client.budgets),
   };
-  const readOnDemand = reader({ mayRunAhead: never, conditional: false });
+  const readOnDemand = reader({ mayRunAhead: never, conditional: false, ...VALUES });
   const { answers, first, paginator, request } = endpoint;
   return {
     resource,
@@ -205,6 +207,9 @@ function planResource(
 }
 
 const never = () => false;
+
+/** For walks whose records are looked at one by one: they become values anyway. */
+const VALUES: Partial<WalkSpec> = { readDocument: undefined };
 
 function hintsOf(
   options: ExpandedResource,
