@@ -21,8 +21,8 @@ export interface Content {
 
 /** How the pages of one walk become records. */
 export interface ContentReader {
-  decode(bytes: Uint8Array, head: ResponseHead): Body | Promise<Body>;
-  content(body: Body, isFirst: boolean): Content;
+  readonly decode: (bytes: Uint8Array, head: ResponseHead) => Body | Promise<Body>;
+  readonly content: (body: Body, isFirst: boolean) => Content;
 }
 
 /**
