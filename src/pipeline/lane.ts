@@ -4,7 +4,7 @@ import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
-import type { PipelineState, Position, ResourceState } from "../model/state.js";
+import type { HeldWalk, PipelineState, Position, ResourceState, SetAsideCounts } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
 import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
@@ -52,9 +52,9 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const from = resumePosition(resource, context);
-  emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
-  const lane = new Lane(resource, context, from);
+  const resumed = resumedState(resource, context);
+  emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
+  const lane = new Lane(resource, context, resumed);
   try {
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
@@ -82,12 +82,13 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
   }
 }
 
-/** Where the last walk was cut short, if this is still the same walk. */
-function resumePosition(resource: Resource, context: LaneContext): Position | undefined {
+/** The state with the position where the last walk was cut short, if this is still the same walk. */
+function resumedState(resource: Resource, context: LaneContext): ResourceState | undefined {
   const state = context.state?.resources[resource.name];
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  // One that is loaded whole leaves no position: it was loaded in another way then.
-  if (state.fingerprint === resource.fingerprint && !isWhole(resource)) return state.position;
+  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
+  const isHeld = state.held !== undefined;
+  if (state.fingerprint === resource.fingerprint && isHeld === isWhole(resource)) return state;
   context.emit({
     type: "warning",
     resource: resource.name,
@@ -115,7 +116,7 @@ class Lane {
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
   #packages: number;
-  /** Records and values set aside in this run. */
+  /** Records and values set aside in this walk. */
   #setAside = 0;
   #settled: boolean;
   #stagedBytes = 0;
@@ -123,6 +124,10 @@ class Lane {
   #rowsAtCommit = 0;
   #committedAt: number;
   readonly #from: Position | undefined;
+  /** `StagePlan.walk`: what the parts of a walk that is loaded whole are known by; undefined for other walks. */
+  readonly #walk: string | undefined;
+  /** What is kept back of this walk as last committed. */
+  #held: HeldWalk | undefined;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -131,34 +136,41 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, from: Position | undefined) {
+  constructor(resource: Resource, context: LaneContext, resumed: ResourceState | undefined) {
+    const before = context.state?.resources[resource.name];
     this.#resource = resource;
     this.#context = context;
-    this.#from = from;
-    this.#committedPosition = from;
+    this.#packages = before?.loadId === context.loadId ? before.packages : 0;
+    this.#from = resumed?.position;
+    this.#committedPosition = this.#from;
+    this.#held = resumed?.held;
+    this.#walk =
+      isWhole(resource) && context.connection.keepsParts === true
+        ? (this.#held?.walk ?? this.#newWalk())
+        : undefined;
+    this.#setAside = resumed?.rejects?.all ?? 0;
+    this.rejected = this.#setAside - (resumed?.rejects?.discarded ?? 0);
     this.#committedAt = context.runtime.now();
     this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
-    const before = context.state?.resources[resource.name];
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
     const isAfresh = context.fullRefresh || resource.hints.writeDisposition === "replace";
-    this.#cursor = isAfresh ? undefined : before?.cursor;
-    this.#committedCursor = this.#cursor;
-    this.#packages = before?.loadId === context.loadId ? before.packages : 0;
+    this.#committedCursor = context.fullRefresh ? undefined : before?.cursor;
+    this.#cursor = this.#held?.cursor ?? (isAfresh ? undefined : this.#committedCursor);
     this.#normalizer = createNormalizer({
       resource: resource.name,
       table: resource.table,
       hints: resource.hints,
-      known: this.#committed,
+      known: this.#held?.tables ?? this.#committed,
       settled: before?.settled === true,
       loadId: context.loadId,
-      now: context.startedAt,
+      now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
   }
 
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
-    await using stage = await this.#openStage(this.#resource.hints.writeDisposition);
+    await using stage = await this.#openStage(this.#resource.hints.writeDisposition, this.#walk);
     let completeness: Completeness = "unknown";
     let why: string | undefined;
     try {
@@ -177,6 +189,8 @@ class Lane {
       // Merged rows do no harm when the next walk brings them again; appended ones would be there twice.
       if (this.#resource.hints.writeDisposition === "merge" && !isWhole(this.#resource))
         await this.#commit(stage, "running");
+      // What was lost may be among the rows that are kept back: the next run reads all of them again.
+      if (this.#walk !== undefined) this.#forgetWalk();
       throw shortWalk(this.#resource.name, why);
     }
     await this.#commit(stage, "done", completeness);
@@ -186,16 +200,32 @@ class Lane {
   /** Commits nothing but the fact that this load is over for the resource, and where the next one goes on. */
   async recordFailure(): Promise<void> {
     // Append, whatever the resource's disposition: an empty replace would empty its tables.
-    await using stage = await this.#openStage("append");
+    await using stage = await this.#openStage("append", this.#held?.walk);
     await stage.commit({
       ...this.#nextPackage(this.#committed),
       changes: [],
       rejects: [],
-      state: this.#state("failed", this.#committedPosition, this.#committedCursor),
+      ...(this.#held === undefined ? {} : { isPart: true }),
+      state: this.#state("failed", {
+        position: this.#committedPosition,
+        cursor: this.#committedCursor,
+        held: this.#held,
+        rejects: this.#rejects(),
+      }),
     });
   }
 
-  #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
+  /** No two walks have the same: this one's first package has a number that none had before. */
+  #newWalk(): string {
+    return `${this.#context.loadId}/${this.#packages + 1}`;
+  }
+
+  #forgetWalk(): void {
+    this.#held = undefined;
+    this.#committedPosition = undefined;
+  }
+
+  #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
     const { merge } = this.#resource.hints;
     return connection.stage({
@@ -204,6 +234,7 @@ class Lane {
       resource: this.#resource.name,
       writeDisposition,
       ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
+      ...(walk === undefined ? {} : { walk }),
     });
   }
 
@@ -216,13 +247,9 @@ class Lane {
     return { id, tables, startedAt, schemaHash: schemaHash(tables) };
   }
 
-  #state(
-    status: ResourceState["status"],
-    position: Position | undefined,
-    cursor: JsonObject | undefined,
-    completeness?: Completeness,
-  ): ResourceState {
+  #state(status: ResourceState["status"], at: Reached): ResourceState {
     const { loadId, loadResources, runtime } = this.#context;
+    const { position, cursor, completeness, held, rejects } = at;
     return {
       fingerprint: this.#resource.fingerprint,
       status,
@@ -230,11 +257,18 @@ class Lane {
       ...(cursor === undefined ? {} : { cursor }),
       ...(completeness === undefined ? {} : { completeness }),
       ...(this.#settled ? { settled: true } : {}),
+      ...(position === undefined || rejects.all === 0 ? {} : { rejects }),
+      ...(held === undefined ? {} : { held }),
       loadId,
       loadResources,
       packages: this.#packages,
       committedAt: runtime.now(),
     };
+  }
+
+  /** What was set aside in this walk, with what is about to be committed. */
+  #rejects(all = 0, discarded = 0): SetAsideCounts {
+    return { all: this.#setAside + all, discarded: this.#setAside - this.rejected + discarded };
   }
 
   #io(): Io {
@@ -263,7 +297,7 @@ class Lane {
   }
 
   #isCheckpointDue(): boolean {
-    if (isWhole(this.#resource)) return false;
+    if (!this.#canStop()) return false;
     const { checkpoint, runtime } = this.#context;
     return (
       this.#normalizer.rows - this.#rowsAtCommit >= checkpoint.rows ||
@@ -272,10 +306,15 @@ class Lane {
     );
   }
 
+  /** Whether a walk can be committed in its middle. */
+  #canStop(): boolean {
+    return !isWhole(this.#resource) || this.#walk !== undefined;
+  }
+
   /** Keeps what was read before the source failed, if the next run can go on from there. */
   async #saveProgress(stage: Stage, error: unknown): Promise<void> {
     if (this.#resume === undefined || this.#pageRows === 0) return;
-    if (isWhole(this.#resource) || !isSourceGone(error, this.#context.signal)) return;
+    if (!this.#canStop() || !isSourceGone(error, this.#context.signal)) return;
     await this.#commit(stage, "running");
   }
 
@@ -312,20 +351,27 @@ class Lane {
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
-    const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
+    const held = status === "running" ? this.#hold(tables) : undefined;
+    const changes =
+      held === undefined
+        ? diffTables(await connection.describe(tables.map((table) => table.name)), tables)
+        : [];
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
+    const cursor = held === undefined ? this.#cursor : this.#committedCursor;
     const pkg = this.#nextPackage(tables);
     this.#settled ||= status === "done";
-    const state = this.#state(status, position, this.#cursor, completeness);
-    const snapshot = this.#isSnapshot(completeness, rejects.length > 0);
+    const setAside = this.#rejects(rejects.length, discarded);
+    const state = this.#state(status, { position, cursor, completeness, held, rejects: setAside });
+    const snapshot = held === undefined && this.#isSnapshot(completeness, setAside.all > 0);
     const receipt = await stage.commit({
       ...pkg,
       changes,
       rejects,
       state,
       ...(snapshot ? { snapshot } : {}),
+      ...(held === undefined ? {} : { isPart: true }),
     });
     if (receipt.replayed)
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
@@ -338,19 +384,41 @@ class Lane {
     emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
     this.rejected += rejects.length - discarded;
     this.#setAside += rejects.length;
-    this.#committed = tables;
+    this.#held = held;
+    if (held === undefined) this.#committed = tables;
     this.#committedPosition = position;
-    this.#committedCursor = this.#cursor;
+    this.#committedCursor = cursor;
     this.#committedAt = runtime.now();
     this.#rowsAtCommit = this.#normalizer.rows;
     this.#stagedBytes = 0;
     this.#pageRows = 0;
   }
+
+  /** What there is to remember of rows that are kept back; undefined where rows become visible at once. */
+  #hold(tables: readonly TableSchema[]): HeldWalk | undefined {
+    if (this.#walk === undefined) return undefined;
+    const cursor = this.#cursor;
+    return {
+      walk: this.#walk,
+      tables,
+      ...(cursor === undefined ? {} : { cursor }),
+      idsFrom: this.#normalizer.idsAfter,
+    };
+  }
+}
+
+/** How far a walk has come, for its state. */
+interface Reached {
+  readonly position: Position | undefined;
+  readonly cursor: JsonObject | undefined;
+  readonly completeness?: Completeness | undefined;
+  readonly held: HeldWalk | undefined;
+  readonly rejects: SetAsideCounts;
 }
 
 /**
- * Whether a load is one package or none: a replaced table shows its new rows only when all of them are there, and these
- * rules of merge speak of all rows of a load together.
+ * Whether the rows of a walk become visible all at once: a replaced table shows its new rows only when all of them are there, and these
+ * rules of merge speak of all rows of a walk together.
  */
 function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
   if (writeDisposition === "replace") return true;
