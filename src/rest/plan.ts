@@ -15,6 +15,7 @@ import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
+import type { Incremental } from "./incremental/incremental.js";
 import { storingLimits } from "./limits.js";
 import { dispositionOf, planMerge } from "./merge.js";
 import type { RestApiOptions } from "./options.js";
@@ -36,6 +37,8 @@ export interface PlannedResource {
   readonly parent?: string;
   /** The paginator's type and who says that it is this one. */
   readonly paginator?: string;
+  /** Incremental loading, where the resource has it. */
+  readonly incremental?: Incremental;
 }
 
 /**
@@ -191,7 +194,7 @@ function planResource(
     read: storingLimits(reader({}), options.name, context.client.budgets),
   };
   const readOnDemand = reader({ mayRunAhead: never, conditional: false });
-  const { answers, first, paginator, request } = endpoint;
+  const { answers, first, incremental, paginator, request } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
@@ -199,6 +202,7 @@ function planResource(
     ...(first === undefined ? {} : { first }),
     ...(parent === undefined ? {} : { parent: parent.resource.name }),
     ...(paginator === undefined ? {} : { paginator }),
+    ...(incremental === undefined ? {} : { incremental }),
     readOnDemand,
     ...(answers === undefined ? {} : { answers }),
   };
