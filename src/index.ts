@@ -18,7 +18,7 @@ export type { TestConfig } from "./config/expectations.js";
 export { definePipeline, type LoadOptions, loadPipeline, type Pipeline } from "./config/load.js";
 export { type PlanResult, type PlanStep, plan } from "./config/plan.js";
 export { type PreviewOptions, type PreviewPage, type PreviewResult, preview } from "./config/preview.js";
-export { type Run, type RunOptions, run } from "./config/run.js";
+export { type Range, type Run, type RunOptions, run } from "./config/run.js";
 export {
   runTests,
   type TestResult,
@@ -68,7 +68,14 @@ export type {
   Runtime,
   WriteDisposition,
 } from "./model/source.js";
-export type { HeldWalk, PipelineState, Position, ResourceState, SetAsideCounts } from "./model/state.js";
+export type {
+  HeldWalk,
+  PipelineState,
+  Position,
+  ResourceState,
+  SetAsideCounts,
+  Unfinished,
+} from "./model/state.js";
 export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
 export type { PageTrace, TracedRequest } from "./model/trace.js";
 export {

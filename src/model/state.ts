@@ -28,6 +28,8 @@ export interface ResourceState {
   readonly rejects?: SetAsideCounts;
   /** What is kept out of sight of the walk that goes on at `position`. */
   readonly held?: HeldWalk;
+  /** A backfill (`run --from --to`) that was cut short: all that is remembered of one. */
+  readonly backfill?: Unfinished;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
   readonly loadResources: readonly string[];
@@ -36,6 +38,9 @@ export interface ResourceState {
   /** Milliseconds since 1970 of that commit. */
   readonly committedAt: number;
 }
+
+/** A walk that was cut short: what `ResourceState` has of one under the same names. */
+export type Unfinished = Pick<ResourceState, "fingerprint" | "position" | "held" | "rejects">;
 
 /** How many were set aside, and how many of them because the schema contract asks for it. */
 export interface SetAsideCounts {

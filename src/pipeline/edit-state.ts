@@ -1,7 +1,7 @@
 import type { Connection } from "../model/destination.js";
 import type { JsonObject } from "../model/json.js";
 import type { Resource, Runtime } from "../model/source.js";
-import type { PipelineState, ResourceState } from "../model/state.js";
+import type { PipelineState, ResourceState, Unfinished } from "../model/state.js";
 import { schemaHash } from "../schema/hash.js";
 import { newLoadId } from "./load-id.js";
 
@@ -39,8 +39,9 @@ export async function commitCursor(
 
 function withoutWalk(before: ResourceState | undefined, resource: Resource): ResourceState {
   if (before === undefined) return unread(resource);
-  const { position: _position, held: _held, rejects: _rejects, ...rest } = before;
-  return rest.status === "done" ? rest : { ...rest, status: "failed" };
+  const { position: _position, held: _held, rejects: _rejects, backfill, ...rest } = before;
+  const kept = backfill === undefined || backfill.held !== undefined ? rest : { ...rest, backfill };
+  return kept.status === "done" ? kept : { ...kept, status: "failed" };
 }
 
 /** The state of a resource that no load has read: older than any load, so that one which was cut short is still found. */
@@ -53,4 +54,10 @@ export function unread(resource: Resource): ResourceState {
     packages: 0,
     committedAt: 0,
   };
+}
+
+/** A state with what there is to remember of a backfill: nothing, when it is over. All else stays as it is. */
+export function withBackfill(state: ResourceState, walk: Unfinished): ResourceState {
+  const { backfill: _backfill, ...rest } = state;
+  return walk.position === undefined ? rest : { ...rest, backfill: walk };
 }

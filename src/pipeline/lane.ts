@@ -4,12 +4,20 @@ import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
-import type { HeldWalk, PipelineState, Position, ResourceState, SetAsideCounts } from "../model/state.js";
+import type {
+  HeldWalk,
+  PipelineState,
+  Position,
+  ResourceState,
+  SetAsideCounts,
+  Unfinished,
+} from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
 import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { schemaHash } from "../schema/hash.js";
+import { unread, withBackfill } from "./edit-state.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -39,6 +47,8 @@ export interface LaneContext {
   readonly maxIdentifier: number | undefined;
   readonly state: PipelineState | undefined;
   readonly fullRefresh: boolean;
+  /** `RunOptions.isBackfill`. */
+  readonly isBackfill: boolean;
   readonly checkpoint: Checkpoint;
   readonly notes: Notes;
   readonly runtime: Runtime;
@@ -52,10 +62,11 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const resumed = resumedState(resource, context);
+  const resumed = unfinishedWalk(resource, context);
   emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
   const lane = new Lane(resource, context, resumed);
   try {
+    if (context.isBackfill) checkBackfill(resource, context);
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
@@ -71,7 +82,8 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       ? interrupted(resource.name)
       : asSluiceError(thrown).located({ resource: resource.name });
     // A stopped load stays open and is continued; a load that the source broke off is over.
-    if (!signal.aborted && error.kind !== "destination") await recordFailure(lane, context, resource.name);
+    const isOver = !signal.aborted && error.kind !== "destination" && error.code !== "state/unfinished";
+    if (isOver) await recordFailure(lane, context, resource.name);
     emit({
       type: "resource-finished",
       resource: resource.name,
@@ -82,9 +94,28 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
   }
 }
 
-/** The state with the position where the last walk was cut short, if this is still the same walk. */
-function resumedState(resource: Resource, context: LaneContext): ResourceState | undefined {
-  const state = context.state?.resources[resource.name];
+/** Tells of rows that may come twice, and refuses what would drop the parts of a walk. */
+function checkBackfill({ name, hints }: Resource, { emit, state }: LaneContext): void {
+  if (hints.writeDisposition === "append") {
+    emit({
+      type: "warning",
+      resource: name,
+      code: "backfill/append",
+      message: "its rows are appended: those of the range that are there already will be there twice",
+    });
+  }
+  if (state?.resources[name]?.held === undefined) return;
+  throw new SluiceError(
+    "state/unfinished",
+    "rows of its last walk, which was cut short, are kept back, and a backfill would drop them",
+    { at: { resource: name }, hint: "Run without --from and --to first, or reset its state." },
+  );
+}
+
+/** The walk that was cut short, with the position where it was, if this is still the same walk. */
+function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | undefined {
+  const before = context.state?.resources[resource.name];
+  const state = context.isBackfill ? before?.backfill : before;
   if (context.fullRefresh || state?.position === undefined) return undefined;
   // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
   const isHeld = state.held !== undefined;
@@ -93,7 +124,9 @@ function resumedState(resource: Resource, context: LaneContext): ResourceState |
     type: "warning",
     resource: resource.name,
     code: "state/restarted",
-    message: "its configuration changed since the run that was cut short, so its walk starts again",
+    message: context.isBackfill
+      ? "its configuration or the range is another one than when its last backfill was cut short, so its walk starts again"
+      : "its configuration changed since the run that was cut short, so its walk starts again",
   });
   return undefined;
 }
@@ -136,7 +169,7 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, resumed: ResourceState | undefined) {
+  constructor(resource: Resource, context: LaneContext, resumed: Unfinished | undefined) {
     const before = context.state?.resources[resource.name];
     this.#resource = resource;
     this.#context = context;
@@ -154,7 +187,7 @@ class Lane {
     this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
-    const isAfresh = context.fullRefresh || resource.hints.writeDisposition === "replace";
+    const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
     this.#committedCursor = context.fullRefresh ? undefined : before?.cursor;
     this.#cursor = this.#held?.cursor ?? (isAfresh ? undefined : this.#committedCursor);
     this.#normalizer = createNormalizer({
@@ -248,17 +281,25 @@ class Lane {
   }
 
   #state(status: ResourceState["status"], at: Reached): ResourceState {
-    const { loadId, loadResources, runtime } = this.#context;
+    const { isBackfill, loadId, loadResources, runtime, state } = this.#context;
     const { position, cursor, completeness, held, rejects } = at;
-    return {
+    const walk: Unfinished = {
       fingerprint: this.#resource.fingerprint,
-      status,
       ...(position === undefined ? {} : { position }),
+      ...(position === undefined || rejects.all === 0 ? {} : { rejects }),
+      ...(held === undefined ? {} : { held }),
+    };
+    const before = state?.resources[this.#resource.name];
+    if (isBackfill) return withBackfill(before ?? unread(this.#resource), walk);
+    const { backfill } = before ?? {};
+    return {
+      ...walk,
+      status,
       ...(cursor === undefined ? {} : { cursor }),
       ...(completeness === undefined ? {} : { completeness }),
       ...(this.#settled ? { settled: true } : {}),
-      ...(position === undefined || rejects.all === 0 ? {} : { rejects }),
-      ...(held === undefined ? {} : { held }),
+      // Its parts, if there are any, go with the first commit of this walk.
+      ...(backfill === undefined || backfill.held !== undefined ? {} : { backfill }),
       loadId,
       loadResources,
       packages: this.#packages,
@@ -340,6 +381,7 @@ class Lane {
   }
 
   #whyPartial(completeness: Completeness | undefined, hasRejects: boolean): string | undefined {
+    if (this.#context.isBackfill) return "it brings a range";
     if (this.#cursor !== undefined) return "it brings only what is new";
     if (completeness !== "proved" && completeness !== "likely")
       return `its completeness is ${completeness ?? "unknown"}`;

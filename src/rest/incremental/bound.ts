@@ -36,6 +36,25 @@ export function knownValue(
   return remembered ?? initial ?? end;
 }
 
+/**
+ * The same read between two values that somebody has typed: as if they stood in the configuration as `initial_value` and
+ * `end_value`, so nothing is remembered of it.
+ *
+ * @throws SluiceError config/usage for a value of another type, and for a range that ends before it starts.
+ */
+export function between(incremental: Incremental, from: string, to: string): Incremental {
+  const path = incremental.path.source;
+  const initial = typedValue(from, knownValue(incremental, undefined), path);
+  const end = typedValue(to, knownValue(incremental, initial), path);
+  const [one, other] = [measure(initial), measure(end)];
+  if (one !== undefined && other !== undefined && incremental.order(one, other) > 0) {
+    throw new SluiceError("config/usage", `the range from ${from} to ${to} ends before it starts`, {
+      hint: "--to lies beyond --from, in the direction of last_value_func.",
+    });
+  }
+  return { ...incremental, initial, end, lag: undefined };
+}
+
 function unquoted(text: string): string {
   return text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
