@@ -54,6 +54,8 @@ export interface Normalizer {
    * if nothing ever arrived.
    */
   tables(): readonly TableSchema[];
+  /** A `now` with which another normalizer gives later ids than this one has so far. */
+  readonly idsAfter: number;
   /** What was set aside since the last call. */
   takeRejects(): SetAside;
 }
@@ -108,6 +110,9 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     },
     get bufferedBytes() {
       return load.tables.reduce((sum, table) => sum + table.size, 0);
+    },
+    get idsAfter() {
+      return load.ids.after;
     },
     take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
     tables: () => (load.isRefused ? [] : load.tables.map((table) => table.schema())),
