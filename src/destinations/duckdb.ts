@@ -196,6 +196,7 @@ export function createDuckdb(
 }
 
 class DuckdbConnection implements Connection {
+  readonly keepsParts = true;
   readonly #database: Database;
   readonly #connection: DuckDBConnection;
   readonly #session: Session;

@@ -156,6 +156,7 @@ function queryHint(settings: Settings, dataset: string, table: string): string {
 }
 
 class PostgresConnection implements Connection {
+  readonly keepsParts = true;
   readonly #settings: Settings;
   readonly #location: string;
   readonly #connection: ServerConnection;

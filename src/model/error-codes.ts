@@ -257,6 +257,12 @@ export const ERROR_CODES = {
     explain:
       "One run at a time writes a pipeline, and one process at a time opens a DuckDB file. Wait for the other run, or close the program that has the file open.",
   },
+  "state/unfinished": {
+    kind: "config",
+    title: "A walk that was cut short has to be ended first",
+    explain:
+      "The rows of a replace, and of a merge that speaks of all rows of a load, are kept out of sight until the walk is complete. What would drop them is refused: run again to end the walk, or `sluice state reset` to drop them.",
+  },
   "replay/missing": {
     kind: "source",
     title: "The recording does not have this request",

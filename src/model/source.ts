@@ -1,3 +1,4 @@
+import type { JsonDocument } from "./document.js";
 import type { Event } from "./event.js";
 import type { Json, JsonObject } from "./json.js";
 import type { Position } from "./state.js";
@@ -158,9 +159,25 @@ export interface Page {
   readonly why?: string;
 }
 
-/** A page's records. Objects today; the byte reader adds a kind of its own. */
-export interface Records {
+/**
+ * A page's records: as values, or as a list in a document that becomes values only where somebody asks for `values`.
+ * Whoever changes or drops records makes a new page of objects.
+ */
+export type Records = ObjectRecords | DocumentRecords;
+
+export interface ObjectRecords {
   readonly kind: "objects";
+  readonly values: readonly Json[];
+}
+
+export interface DocumentRecords {
+  readonly kind: "document";
+  readonly document: JsonDocument;
+  /** Place of the list in the document's tape. */
+  readonly list: number;
+  /** How many there are. */
+  readonly count: number;
+  /** Made when it is first asked for. */
   readonly values: readonly Json[];
 }
 

@@ -11,6 +11,7 @@ import { type Instant, scanTimestamp } from "../schema/timestamp.js";
 import { BIGINT, BOOL, type ColumnBuilder, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
 import { type Declared, declaredColumns, isMeant } from "./declared.js";
+import { addDocument } from "./document.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
 import { TableBuilder } from "./table-builder.js";
@@ -53,6 +54,8 @@ export interface Normalizer {
    * if nothing ever arrived.
    */
   tables(): readonly TableSchema[];
+  /** A `now` with which another normalizer gives later ids than this one has so far. */
+  readonly idsAfter: number;
   /** What was set aside since the last call. */
   takeRejects(): SetAside;
 }
@@ -65,7 +68,7 @@ export interface SetAside {
 }
 
 /** Deeper than this nothing is unpacked, whatever is configured: the walk is recursive. */
-const MAX_LEVEL = 64;
+export const MAX_LEVEL = 64;
 
 /**
  * Starts a normalizer. The rules, which are dlt's unless noted:
@@ -92,8 +95,11 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
 
   return {
     add(records) {
-      for (const record of records.values) {
-        if (addRecord(load, record)) rows++;
+      if (records.kind === "document") rows += addDocument(load, records);
+      else {
+        for (const record of records.values) {
+          if (addRecord(load, record)) rows++;
+        }
       }
     },
     get rows() {
@@ -104,6 +110,9 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     },
     get bufferedBytes() {
       return load.tables.reduce((sum, table) => sum + table.size, 0);
+    },
+    get idsAfter() {
+      return load.ids.after;
     },
     take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
     tables: () => (load.isRefused ? [] : load.tables.map((table) => table.schema())),
@@ -117,7 +126,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   };
 }
 
-interface Load {
+export interface Load {
   readonly options: NormalizerOptions;
   readonly maxIdentifier: number;
   readonly maxLevel: number;
@@ -131,7 +140,7 @@ interface Load {
   /** The root table would be new, and the contract does not allow it. */
   readonly isRefused: boolean;
   /** The root record that is being added. */
-  record: Json;
+  record: () => Json;
   /** Row of the root record that is being added. */
   rootRow: number;
 }
@@ -161,7 +170,7 @@ function startLoad(options: NormalizerOptions): Load {
     guard,
     isRefused:
       options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
-    record: null,
+    record: () => null,
     rootRow: 0,
   };
   for (const table of known.values()) restoreTable(load, table);
@@ -237,28 +246,40 @@ function tableIdentity(parent: TableBuilder, source: readonly string[]): string 
 }
 
 /** Adds a record and its children; false: it must not be stored, so it was taken out again and set aside. */
-function addRecord(load: Load, record: Json): boolean {
+export function addRecord(load: Load, record: Json): boolean {
+  const row = beginRecord(load, () => record);
+  if (row < 0) return false;
+  addItem(load, load.root, record, row);
+  return endRecord(load, row);
+}
+
+/** The row for a root record; -1 if none may be stored. `record` gives it to whoever has to tell of it. */
+export function beginRecord(load: Load, record: () => Json): number {
   const { root, required, tables } = load;
   load.record = record;
   if (load.isRefused) {
-    load.guard.refuseRecord(root.plan.name, record);
-    return false;
+    load.guard.refuseRecord(root.plan.name, record());
+    return -1;
   }
   if (required.length > 0 || load.guard.isBound) {
     for (const table of tables) table.mark = table.rows;
   }
-  const row = root.addRow(load.ids);
-  load.rootRow = row;
-  addItem(load, root, record, row);
+  load.rootRow = root.addRow(load.ids);
+  return load.rootRow;
+}
+
+/** Whether the record in this row can stay; if not, it is taken out with its children, and set aside. */
+export function endRecord(load: Load, row: number): boolean {
+  const { required, tables } = load;
   if (load.guard.isBroken) {
     for (const table of tables) table.rollBack();
-    load.guard.discardRow(record);
+    load.guard.discardRow(load.record());
     return false;
   }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
     for (const table of tables) table.rollBack();
-    load.guard.rejects.push(rejected(load, declared, record));
+    load.guard.rejects.push(rejected(load, declared, load.record()));
     return false;
   }
   return true;
@@ -292,7 +313,13 @@ function addObject(load: Load, table: TableBuilder, shape: Shape, object: JsonOb
 const instant: Instant = { seconds: 0, micros: 0 };
 
 /** The hot path: a value whose type is its column's goes straight into the buffers. */
-function addValue(load: Load, table: TableBuilder, field: Field, value: Json | undefined, row: number): void {
+export function addValue(
+  load: Load,
+  table: TableBuilder,
+  field: Field,
+  value: Json | undefined,
+  row: number,
+): void {
   const { column } = field;
   switch (typeof value) {
     case "string":
@@ -414,7 +441,7 @@ function refuse(
   value: Json,
 ): void {
   const path = placeOf(table) + jsonPath(field.path).slice(1);
-  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record);
+  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record());
 }
 
 /** Where a table's rows are in the record. */
@@ -423,7 +450,7 @@ function placeOf({ plan }: TableBuilder): string {
   return `${placeOf(plan.parent)}${jsonPath(plan.source ?? []).slice(1)}[*]`;
 }
 
-function newField(
+export function newField(
   load: Load,
   table: TableBuilder,
   shape: Shape,

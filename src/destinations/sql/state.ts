@@ -1,6 +1,7 @@
 import type { PipelineState } from "../../model/state.js";
 import { SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
 import type { Session } from "./commit.js";
+import { dropParts } from "./parts.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
 
@@ -28,7 +29,24 @@ export async function forgetState(
   resources: readonly string[],
 ): Promise<void> {
   if (!(await hasSystemTables(session))) return;
-  await session.run(sql.deleteState(target, resources.length), [pipeline, ...resources]);
+  await session.begin();
+  try {
+    for (const resource of await withParts(session, target, pipeline)) {
+      if (resources.length === 0 || resources.includes(resource))
+        await dropParts(session, target, { pipeline, resource });
+    }
+    await session.run(sql.deleteState(target, resources.length), [pipeline, ...resources]);
+    await session.commit();
+  } catch (error) {
+    await session.run("ROLLBACK").catch(() => 0);
+    throw error;
+  }
+}
+
+/** The resources of which parts are kept. */
+async function withParts(session: Session, target: Place, pipeline: string): Promise<string[]> {
+  const rows = await session.rows(sql.readState(target), [pipeline]);
+  return rows.flatMap(([name]) => sql.partsResource(String(name)) ?? []);
 }
 
 /** Whether a commit has been here before: the dataset and its system tables come and go together. */

@@ -213,6 +213,15 @@ export function readState(place: Place): string {
   );
 }
 
+/** Parameters: pipeline, name. Rows: state. */
+export function readOneState(place: Place): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  return (
+    `SELECT ${quote("state")} FROM ${tableName(place, SYSTEM_TABLES.state)} ` +
+    `WHERE ${quote("pipeline")} = $1 AND ${quote("resource")} = $2`
+  );
+}
+
 /** Parameters: pipeline. Rows: resource, version, hash, schema – the newest version of each resource. */
 export function readSchemas(place: Place): string {
   const quote = (name: string) => place.dialect.quote(name);
@@ -239,11 +248,25 @@ function noteKey(name: string): string | undefined {
   return name.startsWith(NOTE) ? name.slice(NOTE.length) : undefined;
 }
 
+/** So do the tables that keep parts, for each resource that has some. */
+const PARTS = "@parts/";
+
+/** The name under which it is stored where a resource's parts are. */
+export function partsName(resource: string): string {
+  return PARTS + resource;
+}
+
+/** The resource whose parts are stored under this name; undefined: it is something else. */
+export function partsResource(name: string): string | undefined {
+  return name.startsWith(PARTS) ? name.slice(PARTS.length) : undefined;
+}
+
 /** Rows of `readState` as the resources' states and the notes. */
 export function partState(rows: readonly (readonly unknown[])[]): Pick<PipelineState, "resources" | "notes"> {
   const resources: Record<string, ResourceState> = {};
   const notes: Record<string, Json> = {};
   for (const [name, state] of rows) {
+    if (partsResource(String(name)) !== undefined) continue;
     const value: unknown = JSON.parse(String(state));
     const key = noteKey(String(name));
     if (key === undefined) resources[String(name)] = value as ResourceState;
