@@ -24,6 +24,7 @@ import { type Compacted, compact, GRACE_MS, prune } from "./maintain.js";
 import {
   folderName,
   type Manifest,
+  partsOf,
   readManifest,
   SYSTEM_FOLDER,
   type SystemRow,
@@ -209,6 +210,7 @@ function shortQuery(paths: readonly string[]): string {
 }
 
 class FileConnection implements Connection {
+  readonly keepsParts = true;
   readonly #database: Database;
   readonly #filler: ChunkFiller;
   readonly #files: Files;
@@ -292,12 +294,22 @@ class FileConnection implements Connection {
     const isGone = (row: SystemRow): boolean => {
       if (row["pipeline"] !== pipeline) return false;
       const name = String(row["resource"]);
-      return resources.length === 0 ? !name.startsWith(sql.noteName("")) : resources.includes(name);
+      if (resources.length === 0) return !name.startsWith(sql.noteName(""));
+      return resources.includes(sql.partsResource(name) ?? name);
     };
     const forget = (manifest: Manifest): Manifest | undefined => {
       this.#leases.get(pipeline)?.check(manifest);
-      if (!manifest.state.some(isGone)) return undefined;
-      return { ...manifest, state: manifest.state.filter((row) => !isGone(row)) };
+      const gone = manifest.state.filter(isGone);
+      if (gone.length === 0) return undefined;
+      const withParts = gone.flatMap((row) => sql.partsResource(String(row["resource"])) ?? []);
+      const parts = withParts.flatMap((resource) =>
+        Object.values(partsOf(manifest, pipeline, resource)?.tables ?? {}),
+      );
+      return {
+        ...manifest,
+        state: manifest.state.filter((row) => !isGone(row)),
+        tables: manifest.tables.filter(({ name }) => !parts.includes(name)),
+      };
     };
     await failing(`forgetting the state of pipeline ${pipeline} failed`, update(store, dataset, forget));
   }
@@ -347,7 +359,7 @@ class FileStage implements Stage {
     if (!receipt.replayed && (base.version + 1) % PRUNE_EVERY === 0) {
       await prune(this.#files, GRACE_MS).catch(() => undefined);
     }
-    if (receipt.replayed || this.#plan.writeDisposition !== "replace") return receipt;
+    if (receipt.replayed || pkg.isPart === true || this.#plan.writeDisposition !== "replace") return receipt;
     // Rows that replace takes away are not read: the manifest knows how many there were.
     const rowsBefore = (name: string): number =>
       (tableOf(base, name)?.files ?? []).reduce((sum, one) => sum + one.rows, 0);
