@@ -4,7 +4,7 @@ import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { PipelineState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { FoundTable } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { inTurn } from "./in-turn.js";
 import { failed } from "./postgres/errors.js";
@@ -216,7 +216,7 @@ class PostgresConnection implements Connection {
     );
   }
 
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]> {
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
     return this.#do("reading the tables' columns failed", () => this.#session.describe(tables));
   }
 

@@ -2,7 +2,7 @@ import type { Batch } from "./batch.js";
 import type { Json } from "./json.js";
 import type { MergeRules, WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
-import type { SchemaChange, TableSchema } from "./table.js";
+import type { FoundTable, SchemaChange, TableSchema } from "./table.js";
 
 /**
  * A place that holds tables. An adapter implements this port and nothing else; write dispositions, schema diffs,
@@ -39,7 +39,7 @@ export interface Connection extends AsyncDisposable {
   /** The last committed state, or undefined before the first commit. Reads nothing uncommitted. */
   state(pipeline: string): Promise<PipelineState | undefined>;
   /** The tables of the dataset that exist now, by those names; missing ones are left out. System columns included. */
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]>;
   /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */
   stage(plan: StagePlan): Promise<Stage>;
   /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */

@@ -169,7 +169,7 @@ function startLoad(options: NormalizerOptions): Load {
 }
 
 /** The known tables that hang below the root table, by name, in an order that has parents first. */
-function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
+export function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
   const found = new Map<string, TableSchema>();
   for (let before = -1; before !== found.size; ) {
     before = found.size;

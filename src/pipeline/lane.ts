@@ -9,7 +9,9 @@ import type { TableSchema } from "../model/table.js";
 import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
+import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
+import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -52,10 +54,9 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const from = resumePosition(resource, context);
-  emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
-  const lane = new Lane(resource, context, from);
+  let lane: Lane | undefined;
   try {
+    lane = await startLane(resource, context);
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
@@ -71,7 +72,8 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       ? interrupted(resource.name)
       : asSluiceError(thrown).located({ resource: resource.name });
     // A stopped load stays open and is continued; a load that the source broke off is over.
-    if (!signal.aborted && error.kind !== "destination") await recordFailure(lane, context, resource.name);
+    if (lane !== undefined && !signal.aborted && error.kind !== "destination")
+      await recordFailure(lane, context, resource.name);
     emit({
       type: "resource-finished",
       resource: resource.name,
@@ -79,6 +81,20 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       completeness: error.code === "paginator/short" ? "short" : "unknown",
       error: error.toReport(),
     });
+  }
+}
+
+async function startLane(resource: Resource, context: LaneContext): Promise<Lane> {
+  const started = (from: Position | undefined): void =>
+    context.emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
+  try {
+    const tables = await standingTables(resource, context);
+    const from = tables.mustRestart ? undefined : resumePosition(resource, context);
+    started(from);
+    return new Lane(resource, context, from, tables);
+  } catch (error) {
+    started(undefined);
+    throw error;
   }
 }
 
@@ -123,6 +139,7 @@ class Lane {
   #rowsAtCommit = 0;
   #committedAt: number;
   readonly #from: Position | undefined;
+  readonly #standing: StandingTables;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -131,13 +148,19 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, from: Position | undefined) {
+  constructor(
+    resource: Resource,
+    context: LaneContext,
+    from: Position | undefined,
+    standing: StandingTables,
+  ) {
     this.#resource = resource;
+    this.#standing = standing;
     this.#context = context;
     this.#from = from;
     this.#committedPosition = from;
     this.#committedAt = context.runtime.now();
-    this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
+    this.#committed = standing.known;
     const before = context.state?.resources[resource.name];
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
@@ -257,6 +280,7 @@ class Lane {
 
   async #stageBatches(stage: Stage): Promise<void> {
     for (const batch of this.#normalizer.take()) {
+      refuseNulls(batch, this.#standing.notNull, this.#resource.name);
       await stage.write(batch);
       this.#stagedBytes += batch.bytes;
     }
@@ -312,7 +336,9 @@ class Lane {
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
-    const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
+    const found = await connection.describe(tables.map((table) => table.name));
+    refuseUnfit(findDrift(tables, found), resource);
+    const changes = diffTables(found, tables);
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
