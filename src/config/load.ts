@@ -4,13 +4,13 @@ import type { HttpRequest } from "../http/message.js";
 import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
-import type { Resource, Runtime } from "../model/source.js";
+import type { NamingConvention, Resource, Runtime } from "../model/source.js";
 import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
 import { restApiOptions } from "../rest/options.js";
 import type { PlannedResource } from "../rest/plan.js";
-import { tableName } from "../schema/naming.js";
+import { namingOf, tableName } from "../schema/naming.js";
 import type { PipelineConfig } from "./define.js";
 import { chooseDestination, defaultFile } from "./destination.js";
 import type { ConfigDocument } from "./document.js";
@@ -18,6 +18,7 @@ import { findConfig } from "./find.js";
 import { type PipelineOptions, pipelineOptions } from "./options.js";
 import { configError, problemAt, toProblems } from "./problems.js";
 import { readConfigFile } from "./read.js";
+import { readSchemaOptions, withHints } from "./schema-options.js";
 import { createLookup, type Lookups } from "./secrets.js";
 import { applySettings, parseSetting, settingVariables } from "./set.js";
 import { isResource, planSource, settingInSource, splitConfig, withoutWrappers } from "./sources.js";
@@ -140,6 +141,10 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
       if (entry.selected) resources.push(entry.resource);
     }
   }
+  const schema = readSchemaOptions(config.schema);
+  for (const entry of Object.values(restResources))
+    restResources[entry.resource.name] = { ...entry, resource: withNaming(entry.resource, schema.naming) };
+  resources.forEach((resource, index) => (resources[index] = withNaming(resource, schema.naming)));
   problems.push(...sharedTables(resources, document));
   const fallback = defaultFile(name, file, cwd);
   const destination = chooseDestination(
@@ -217,16 +222,22 @@ function planEnvironment(given: {
 /** Two resources in one table would replace each other's rows, and the state of one would not fit the other's. */
 function sharedTables(resources: readonly Resource[], document: ConfigDocument): Problem[] {
   const owners = new Map<string, string>();
-  return resources.flatMap(({ name, table }) => {
-    const place = tableName(table);
-    const owner = owners.get(place);
+  return resources.flatMap(({ name, table, hints }) => {
+    const place = tableName(table, namingOf(hints));
+    const owner = owners.get(place.toLowerCase());
     if (owner === undefined) {
-      owners.set(place, name);
+      owners.set(place.toLowerCase(), name);
       return [];
     }
     const message = `the resources "${owner}" and "${name}" would both fill the table "${place}"`;
     return [problemAt(document, [], message, "Give one of them another name or table_name.")];
   });
+}
+
+/** The resource with the pipeline's naming, unless it has one of its own. */
+function withNaming(resource: Resource, naming: NamingConvention | undefined): Resource {
+  if (naming === undefined || resource.hints.naming !== undefined) return resource;
+  return withHints(resource, { ...resource.hints, naming });
 }
 
 function redacted(error: SluiceError, redactor: Redactor): SluiceError {

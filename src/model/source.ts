@@ -58,6 +58,10 @@ export interface SchemaContract {
   readonly dataType: ContractMode;
 }
 
+/** How keys become names of tables and columns (`schema/naming`). */
+export const NAMING_CONVENTIONS = ["snake_case", "preserve"] as const;
+export type NamingConvention = (typeof NAMING_CONVENTIONS)[number];
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -66,6 +70,11 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /**
+   * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
+   * ones follow it.
+   */
+  readonly naming?: NamingConvention;
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */

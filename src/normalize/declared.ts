@@ -1,7 +1,9 @@
 import type { Json } from "../model/json.js";
 import type { ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
+import type { TableSchema } from "../model/table.js";
 import { type ColumnType, MAX_PRECISION } from "../schema/infer.js";
-import { columnName } from "../schema/naming.js";
+import { identityOf } from "../schema/names.js";
+import { columnName, DEFAULT_NAMING, type Naming } from "../schema/naming.js";
 import type { ColumnBuilder } from "./column-builder.js";
 
 /** A column that the configuration speaks of: a hint, a part of the primary key, or both. */
@@ -25,24 +27,24 @@ export interface Declared {
 const DEFAULT_DECIMAL = { precision: MAX_PRECISION, scale: 9 };
 
 /** All columns that the hints speak of: declared ones in their order, then the rest of the primary key. */
-export function declaredColumns(hints: ResourceHints, maxIdentifier: number): readonly Declared[] {
-  const keys = new Set(hints.primaryKey.map((key) => nameOf(key, maxIdentifier)));
+export function declaredColumns(hints: ResourceHints, naming: Naming): readonly Declared[] {
+  const keys = new Set(hints.primaryKey.map((key) => nameOf(key, naming)));
   const byName = new Map<string, Declared>();
   for (const hint of hints.columns) {
-    const declared = declare(hint, keys, maxIdentifier);
+    const declared = declare(hint, keys, naming);
     byName.set(declared.name, declared);
   }
   for (const key of hints.merge?.mergeKey ?? []) {
-    const declared = declare({ name: key, nullable: false }, keys, maxIdentifier);
+    const declared = declare({ name: key, nullable: false }, keys, naming);
     const hinted = byName.get(declared.name);
     const isNullable = hints.columns.some(
-      (hint) => hint.nullable === true && nameOf(hint.name, maxIdentifier) === declared.name,
+      (hint) => hint.nullable === true && nameOf(hint.name, naming) === declared.name,
     );
     if (hinted === undefined) byName.set(declared.name, declared);
     else if (!isNullable) byName.set(declared.name, { ...hinted, required: true });
   }
   for (const key of hints.primaryKey) {
-    const declared = declare({ name: key }, keys, maxIdentifier);
+    const declared = declare({ name: key }, keys, naming);
     if (!byName.has(declared.name)) byName.set(declared.name, declared);
   }
   return [...byName.values()];
@@ -57,22 +59,28 @@ export function isMeant(
   declared: Declared,
   path: readonly string[],
   owner: { readonly [key: string]: Json },
-  maxIdentifier: number,
+  naming: Naming,
 ): boolean {
   if (path.join(".") === declared.written) return true;
-  if (columnName(path, maxIdentifier) !== declared.name) return false;
+  if (columnName(path, naming) !== declared.name) return false;
   return path.length > 1 || !Object.hasOwn(owner, declared.written);
 }
 
 /**
- * The rules with names of columns in the place of the record's keys.
+ * The rules with names of columns in the place of the record's keys: those of the known table, or those that the naming
+ * gives.
  *
  * @example
- * mergeColumns({ mergeKey: ["Day"] }, 255); // { mergeKey: ["day"] }
+ * mergeColumns({ mergeKey: ["Day"] }); // { mergeKey: ["day"] }
  */
-export function mergeColumns(rules: MergeRules, maxIdentifier = 255): MergeRules {
+export function mergeColumns(rules: MergeRules, naming = DEFAULT_NAMING, known?: TableSchema): MergeRules {
   const { mergeKey, dedupSort, hardDelete } = rules;
-  const name = (written: string) => nameOf(written, maxIdentifier);
+  const sources = new Map(
+    (known?.columns ?? []).flatMap(({ name, source, variantOf }) =>
+      source === undefined || variantOf !== undefined ? [] : [[identityOf(source), name]],
+    ),
+  );
+  const name = (written: string) => sources.get(identityOf(pathOf(written))) ?? nameOf(written, naming);
   return {
     ...rules,
     ...(mergeKey === undefined ? {} : { mergeKey: mergeKey.map(name) }),
@@ -81,8 +89,8 @@ export function mergeColumns(rules: MergeRules, maxIdentifier = 255): MergeRules
   };
 }
 
-function declare(hint: ColumnHint, keys: ReadonlySet<string>, maxIdentifier: number): Declared {
-  const name = nameOf(hint.name, maxIdentifier);
+function declare(hint: ColumnHint, keys: ReadonlySet<string>, naming: Naming): Declared {
+  const name = nameOf(hint.name, naming);
   const primaryKey = keys.has(name);
   return {
     written: hint.name,
@@ -108,6 +116,6 @@ function pathOf(written: string): readonly string[] {
   return /^[^.]+(?:\.[^.]+)+$/.test(written) ? written.split(".") : [written];
 }
 
-function nameOf(written: string, maxIdentifier: number): string {
-  return columnName(pathOf(written), maxIdentifier);
+function nameOf(written: string, naming: Naming): string {
+  return columnName(pathOf(written), naming);
 }

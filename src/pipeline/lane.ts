@@ -11,6 +11,7 @@ import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
+import { namingOf } from "../schema/naming.js";
 import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
@@ -221,12 +222,15 @@ class Lane {
   #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
     const { merge } = this.#resource.hints;
+    const root = this.#standing.known.find(({ parent }) => parent === undefined);
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
-      ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
+      ...(merge === undefined
+        ? {}
+        : { merge: mergeColumns(merge, namingOf(this.#resource.hints, this.#context.maxIdentifier), root) }),
     });
   }
 
@@ -357,6 +361,9 @@ class Lane {
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
+    for (const message of shortList(this.#normalizer.takeCollisions())) {
+      emit({ type: "warning", resource, code: "data/names", message });
+    }
     for (const message of receipt.warnings ?? []) {
       emit({ type: "warning", resource, code: "destination/replaced", message });
     }
@@ -373,6 +380,15 @@ class Lane {
     this.#pageRows = 0;
   }
 }
+
+/** Warnings that people read: after some of a kind, how many more there are. */
+function shortList(messages: readonly string[]): readonly string[] {
+  if (messages.length <= MAX_COLLISIONS) return messages;
+  const rest = messages.length - MAX_COLLISIONS + 1;
+  return [...messages.slice(0, MAX_COLLISIONS - 1), `and ${rest} more names of this kind`];
+}
+
+const MAX_COLLISIONS = 10;
 
 /**
  * Whether a load is one package or none: a replaced table shows its new rows only when all of them are there, and these

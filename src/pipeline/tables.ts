@@ -6,9 +6,10 @@ import type { Resource } from "../model/source.js";
 import type { PipelineState } from "../model/state.js";
 import { type FoundTable, SYSTEM_COLUMNS, SYSTEM_TABLES, type TableSchema } from "../model/table.js";
 import { descendants } from "../normalize/normalizer.js";
+import { rootName } from "../normalize/root-name.js";
 import { type Drift, findDrift, takeFound } from "../schema/drift.js";
 import { MAX_PRECISION } from "../schema/infer.js";
-import { tableName } from "../schema/naming.js";
+import { namingOf } from "../schema/naming.js";
 
 /** The tables of a resource as its next load finds them. */
 export interface StandingTables {
@@ -37,8 +38,8 @@ export interface TablesContext {
  */
 export async function standingTables(resource: Resource, context: TablesContext): Promise<StandingTables> {
   const { connection, state } = context;
-  const root = tableName(resource.table, context.maxIdentifier);
   const stored = (state?.tables ?? []).filter((table) => table.resource === resource.name);
+  const root = rootName(resource.table, namingOf(resource.hints, context.maxIdentifier), stored);
   const known = [...descendants(stored, root).values()];
   const found = await connection.describe(known.length === 0 ? [root] : known.map(({ name }) => name));
   const [stranger] = found;

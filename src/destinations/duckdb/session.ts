@@ -58,7 +58,7 @@ async function describe(
 ): Promise<FoundTable[]> {
   const [catalog, dataset] = target.path;
   const reader = await connection.runAndReadAll(
-    "SELECT lower(table_name), column_name, data_type, is_nullable, numeric_precision, numeric_scale, " +
+    "SELECT table_name, column_name, data_type, is_nullable, numeric_precision, numeric_scale, " +
       "column_default IS NOT NULL, table_oid IN (SELECT view_oid FROM duckdb_views() WHERE NOT internal) " +
       "FROM duckdb_columns() WHERE database_name = $1 AND lower(schema_name) = lower($2) " +
       "ORDER BY table_name, column_index",
@@ -76,12 +76,18 @@ async function describe(
     if (known === undefined) found.set(String(table), { columns: [column], isView: isView === true });
     else known.columns.push(column);
   }
+  const folded = new Map([...found].map(([name, table]) => [foldCase(name), table]));
   return tables.flatMap((name) => {
-    const table = found.get(name.toLowerCase());
+    const table = found.get(name) ?? folded.get(foldCase(name));
     if (table === undefined) return [];
     const { columns, isView } = table;
     return [{ name, resource: "", primaryKey: [], columns, ...(isView ? { standIn: "view" } : {}) }];
   });
+}
+
+/** DuckDB takes ASCII letters alone for equal. */
+function foldCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 const MODEL_TYPES: Readonly<Record<string, DataType>> = {
