@@ -176,6 +176,8 @@ export function createDuckdb(
     type: "duckdb",
     location: settings.path,
     queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: duckdbDialect, path: [dataset] }, change)),
     exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();

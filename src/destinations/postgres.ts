@@ -132,6 +132,8 @@ function createPostgres(settings: Settings): Destination {
     location,
     maxIdentifierBytes: MAX_IDENTIFIER_BYTES,
     queryHint: (dataset, table) => queryHint(settings, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: postgresDialect, path: [dataset] }, change)),
     async connect(dataset, signal) {
       const target = { dialect: postgresDialect, path: [dataset] };
       // A dataset name that can't be is refused now, not by the first commit.

@@ -21,6 +21,8 @@ export interface Destination {
   readonly maxIdentifierBytes?: number;
   /** A command line that shows some rows of a table, for people; without credentials. */
   queryHint?(dataset: string, table: string): string;
+  /** What a commit runs for these changes, for people. Absent where there are no statements. */
+  statements?(dataset: string, changes: readonly SchemaChange[]): readonly string[];
   /**
    * Whether it is there: false where connecting would create it. Absent where connecting creates nothing that stays.
    * Throws `destination/unreachable` if it is not there and can't be created.

@@ -40,6 +40,18 @@ export interface ColumnHint {
   readonly nullable?: boolean;
   readonly precision?: number;
   readonly scale?: number;
+  /** The keys that lead to its values. Then `name` is the column's own; else it is the key, or keys with dots between them. */
+  readonly source?: readonly string[];
+}
+
+/** Declared columns of the table for a list inside of the records, however deep. */
+export interface TableHint {
+  /** Name of the table, if it is not there yet. */
+  readonly name: string;
+  /** For each list on the way there, the keys that lead to it from the record or item above. */
+  readonly path: readonly (readonly string[])[];
+  /** With `source`, and none of them `nullable: false`. */
+  readonly columns: readonly ColumnHint[];
 }
 
 /**
@@ -70,6 +82,8 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /** Tables below the root that exist from the first load on, parents before children. */
+  readonly tables?: readonly TableHint[];
   /**
    * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
    * ones follow it.

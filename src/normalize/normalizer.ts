@@ -1,7 +1,7 @@
 import type { Batch } from "../model/batch.js";
 import type { Reject } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
-import type { Records, ResourceHints } from "../model/source.js";
+import type { Records, ResourceHints, TableHint } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
 import { inferType } from "../schema/infer.js";
 import { type Joined, join } from "../schema/join.js";
@@ -169,6 +169,7 @@ function startLoad(options: NormalizerOptions): Load {
     rootRow: 0,
   };
   for (const table of known.values()) restoreTable(load, table);
+  for (const hint of options.hints.tables ?? []) declareTable(load, hint);
   return load;
 }
 
@@ -224,7 +225,27 @@ function restoreTable(load: Load, known: TableSchema): void {
   if (parent === undefined) return;
   const source = known.source ?? [];
   load.tableNames.seed(tableIdentity(parent, source), known.name);
-  load.tables.push(childBuilder(parent, source, known.name, known));
+  load.tables.push(childBuilder(load, parent, source, known.name, known));
+}
+
+/** A table that is declared is there before its first row. */
+function declareTable(load: Load, { name, path }: TableHint): void {
+  const above = identitiesOf(path.slice(0, -1));
+  const source = path.at(-1) ?? [];
+  const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
+  if (parent === undefined) return;
+  const given = load.tableNames.claim(tableIdentity(parent, source), name);
+  if (load.tables.some((table) => table.plan.name === given)) return;
+  load.tables.push(childBuilder(load, parent, source, given, undefined));
+}
+
+/** The lists around a table's rows, as `TableHint.path`. */
+function listPath({ plan: { parent, source } }: TableBuilder): readonly (readonly string[])[] {
+  return parent === undefined ? [] : [...listPath(parent), source ?? []];
+}
+
+function identitiesOf(path: readonly (readonly string[])[]): string {
+  return JSON.stringify(path);
 }
 
 /** The table of a list's items; undefined if it would be new and the contract does not allow it. */
@@ -239,19 +260,23 @@ function childTable(load: Load, parent: TableBuilder, field: Field, value: Json)
     refuse(load, "tables", parent, field, `table "${name}" would be new`, value);
     return undefined;
   }
-  const table = childBuilder(parent, field.path, name, undefined);
+  const table = childBuilder(load, parent, field.path, name, undefined);
   load.tables.push(table);
   return table;
 }
 
 function childBuilder(
+  { naming, options }: Pick<Load, "naming" | "options">,
   parent: TableBuilder,
   source: readonly string[],
   name: string,
   known: TableSchema | undefined,
 ): TableBuilder {
   const level = parent.plan.level + Math.max(source.length, 1);
-  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared: [], level });
+  const path = identitiesOf([...listPath(parent), source]);
+  const hint = options.hints.tables?.find((table) => identitiesOf(table.path) === path);
+  const declared = declaredColumns({ columns: hint?.columns ?? [], primaryKey: [] }, naming);
+  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared, level });
 }
 
 function tableIdentity(parent: TableBuilder, source: readonly string[]): string {

@@ -118,10 +118,15 @@ export class TableColumns {
   }
 
   #declare(declared: Declared): void {
-    const known = this.#byIdentity.get(identityOf(declared.path)) ?? this.#named(declared.name);
+    const identity = identityOf(declared.path);
+    const named = this.#named(declared.name);
+    const isOther = declared.source !== undefined && named?.schema.source !== undefined;
+    const known = this.#byIdentity.get(identity) ?? (isOther ? undefined : named);
     if (known !== undefined) {
+      this.#open.delete(known.schema.name);
+      if (known.schema.source === undefined && declared.source !== undefined)
+        this.#fill(known, identity, declared.source);
       const { schema } = known;
-      this.#open.delete(schema.name);
       declared.column = known;
       declared.source = schema.source;
       if (declared.type === undefined) return;
@@ -129,12 +134,15 @@ export class TableColumns {
       this.change(known, { ...typed, declared: true }, 0);
       return;
     }
-    this.#names.reserve(declared.name);
-    if (declared.type === undefined) return;
-    declared.column = this.#add(declared.name, {
-      name: declared.name,
-      ...declared.type,
+    const { source, type } = declared;
+    if (source === undefined) this.#names.reserve(declared.name);
+    if (type === undefined) return;
+    const name = source === undefined ? declared.name : this.#names.claim(identity, declared.name);
+    declared.column = this.#add(source === undefined ? name : identity, {
+      name,
+      ...type,
       nullable: this.#nullable(declared),
+      ...(source === undefined ? {} : { source }),
       declared: true,
     });
   }

@@ -6,7 +6,7 @@ import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
-import { mergeColumns } from "../normalize/declared.js";
+import { mergeColumns, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
@@ -92,7 +92,9 @@ async function startLane(resource: Resource, context: LaneContext): Promise<Lane
     const tables = await standingTables(resource, context);
     const from = tables.mustRestart ? undefined : resumePosition(resource, context);
     started(from);
-    return new Lane(resource, context, from, tables);
+    const lane = new Lane(resource, context, from, tables);
+    lane.warnOfUnmetTypes();
+    return lane;
   } catch (error) {
     started(undefined);
     throw error;
@@ -181,6 +183,13 @@ class Lane {
     });
   }
 
+  warnOfUnmetTypes(): void {
+    const { hints, name } = this.#resource;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
+    for (const message of unmetTypes(hints, naming, this.#normalizer.tables()))
+      this.#context.emit({ type: "warning", resource: name, code: "schema/type-kept", message });
+  }
+
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
     await using stage = await this.#openStage(this.#resource.hints.writeDisposition);
     let completeness: Completeness = "unknown";
@@ -221,16 +230,15 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { merge } = this.#resource.hints;
+    const { columns, merge } = this.#resource.hints;
+    const naming = namingOf(this.#resource.hints, this.#context.maxIdentifier);
     const root = this.#standing.known.find(({ parent }) => parent === undefined);
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
-      ...(merge === undefined
-        ? {}
-        : { merge: mergeColumns(merge, namingOf(this.#resource.hints, this.#context.maxIdentifier), root) }),
+      ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
     });
   }
 

@@ -108,7 +108,7 @@ function columnDrift(known: TableSchema, column: ColumnSchema, found: FoundColum
   }
   const place = { table, column: column.name, there: foundText(found), expected: typeText(column) };
   const isHeld =
-    isSame(found, column) || widens(column, found) || (column.type === "json" && found.type === "text");
+    isSameType(found, column) || widens(column, found) || (column.type === "json" && found.type === "text");
   if (found.narrower === undefined && isHeld) return [];
   if (isWidenable(found, column)) return [{ kind: "narrowed", ...place }];
   const isTaken =
@@ -129,14 +129,15 @@ function strangerDrift(known: TableSchema, found: FoundColumn): Drift[] {
  */
 export function isWidenable(found: FoundColumn, wanted: ColumnSchema): boolean {
   const { beyondDouble: _beyondDouble, ...plain } = found;
-  return widens(plain, wanted) || (found.narrower !== undefined && isSame(found, wanted));
+  return widens(plain, wanted) || (found.narrower !== undefined && isSameType(found, wanted));
 }
 
 function holdsAnything({ type, narrower }: FoundColumn): boolean {
   return narrower === undefined && (type === "text" || type === "json");
 }
 
-function isSame(left: ColumnType, right: ColumnType): boolean {
+/** Whether two columns hold the same values. */
+export function isSameType(left: ColumnType, right: ColumnType): boolean {
   if (left.type !== right.type) return false;
   if (left.type !== "decimal") return true;
   return precisionOf(left) === precisionOf(right) && scaleOf(left) === scaleOf(right);
@@ -157,6 +158,7 @@ function foundText(found: FoundColumn): string {
   return found.narrower ?? typeText(found);
 }
 
-function typeText(column: ColumnType): string {
+/** A type for people: `decimal(38, 9)`. */
+export function typeText(column: ColumnType): string {
   return column.type === "decimal" ? `decimal(${precisionOf(column)}, ${scaleOf(column)})` : column.type;
 }
