@@ -26,6 +26,7 @@ export {
   type TestRunOptions,
   type Verdict,
 } from "./config/run-tests.js";
+export { diffSchema, exportSchema, type PlannedChange, type SchemaDiff } from "./config/schema.js";
 export { type MovedCursor, readState, resetState, rewindLastValue, setLastValue } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";

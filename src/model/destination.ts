@@ -2,7 +2,7 @@ import type { Batch } from "./batch.js";
 import type { Json } from "./json.js";
 import type { MergeRules, WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
-import type { SchemaChange, TableSchema } from "./table.js";
+import type { FoundTable, SchemaChange, TableSchema } from "./table.js";
 
 /**
  * A place that holds tables. An adapter implements this port and nothing else; write dispositions, schema diffs,
@@ -21,6 +21,8 @@ export interface Destination {
   readonly maxIdentifierBytes?: number;
   /** A command line that shows some rows of a table, for people; without credentials. */
   queryHint?(dataset: string, table: string): string;
+  /** What a commit runs for these changes, for people. Absent where there are no statements. */
+  statements?(dataset: string, changes: readonly SchemaChange[]): readonly string[];
   /**
    * Whether it is there: false where connecting would create it. Absent where connecting creates nothing that stays.
    * Throws `destination/unreachable` if it is not there and can't be created.
@@ -39,7 +41,7 @@ export interface Connection extends AsyncDisposable {
   /** The last committed state, or undefined before the first commit. Reads nothing uncommitted. */
   state(pipeline: string): Promise<PipelineState | undefined>;
   /** The tables of the dataset that exist now, by those names; missing ones are left out. System columns included. */
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]>;
   /** Whether stages keep parts (`PackageHeader.isPart`). Without it the core commits a whole walk at once, or nothing. */
   readonly keepsParts?: true;
   /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */

@@ -251,6 +251,12 @@ export const ERROR_CODES = {
     title: "The destination refused a statement",
     explain: "Nothing of the package was committed. The database's own words are in the message.",
   },
+  "destination/changed": {
+    kind: "destination",
+    title: "A table was changed by hand so that rows don't fit",
+    explain:
+      "The message names the table and column, what is there and what was expected. Nothing was committed, no state has moved. Put the table back as it was; or drop or rename it: a table that is missing is made again, and `sluice run --full-refresh --select RESOURCE` fills it from the start.",
+  },
   "destination/locked": {
     kind: "locked",
     title: "Another writer holds the pipeline",

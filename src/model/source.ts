@@ -41,6 +41,18 @@ export interface ColumnHint {
   readonly nullable?: boolean;
   readonly precision?: number;
   readonly scale?: number;
+  /** The keys that lead to its values. Then `name` is the column's own; else it is the key, or keys with dots between them. */
+  readonly source?: readonly string[];
+}
+
+/** Declared columns of the table for a list inside of the records, however deep. */
+export interface TableHint {
+  /** Name of the table, if it is not there yet. */
+  readonly name: string;
+  /** For each list on the way there, the keys that lead to it from the record or item above. */
+  readonly path: readonly (readonly string[])[];
+  /** With `source`, and none of them `nullable: false`. */
+  readonly columns: readonly ColumnHint[];
 }
 
 /**
@@ -59,6 +71,10 @@ export interface SchemaContract {
   readonly dataType: ContractMode;
 }
 
+/** How keys become names of tables and columns (`schema/naming`). */
+export const NAMING_CONVENTIONS = ["snake_case", "preserve"] as const;
+export type NamingConvention = (typeof NAMING_CONVENTIONS)[number];
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -67,6 +83,13 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /** Tables below the root that exist from the first load on, parents before children. */
+  readonly tables?: readonly TableHint[];
+  /**
+   * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
+   * ones follow it.
+   */
+  readonly naming?: NamingConvention;
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */

@@ -67,4 +67,6 @@ export interface PipelineState {
   readonly notes: Readonly<Record<string, Json>>;
   /** The tables as last committed by this pipeline: column order, sources, variants. */
   readonly tables: readonly TableSchema[];
+  /** System tables that are gone although this pipeline was loaded here; the rest of the state lacks what they held. */
+  readonly missing?: readonly string[];
 }

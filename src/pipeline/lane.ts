@@ -13,11 +13,14 @@ import type {
   Unfinished,
 } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
-import { mergeColumns } from "../normalize/declared.js";
+import { mergeColumns, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
+import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
+import { namingOf } from "../schema/naming.js";
 import { unread, withBackfill } from "./edit-state.js";
+import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -62,11 +65,9 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const resumed = unfinishedWalk(resource, context);
-  emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
-  const lane = new Lane(resource, context, resumed);
+  let lane: Lane | undefined;
   try {
-    if (context.isBackfill) checkBackfill(resource, context);
+    lane = await startLane(resource, context);
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
@@ -83,7 +84,7 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       : asSluiceError(thrown).located({ resource: resource.name });
     // A stopped load stays open and is continued; a load that the source broke off is over.
     const isOver = !signal.aborted && error.kind !== "destination" && error.code !== "state/unfinished";
-    if (isOver) await recordFailure(lane, context, resource.name);
+    if (lane !== undefined && isOver) await recordFailure(lane, context, resource.name);
     emit({
       type: "resource-finished",
       resource: resource.name,
@@ -91,6 +92,23 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       completeness: error.code === "paginator/short" ? "short" : "unknown",
       error: error.toReport(),
     });
+  }
+}
+
+async function startLane(resource: Resource, context: LaneContext): Promise<Lane> {
+  const started = (resumed: Unfinished | undefined): void =>
+    context.emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
+  try {
+    if (context.isBackfill) checkBackfill(resource, context);
+    const tables = await standingTables(resource, context);
+    const resumed = tables.mustRestart ? undefined : unfinishedWalk(resource, context);
+    started(resumed);
+    const lane = new Lane(resource, context, resumed, tables);
+    lane.warnOfUnmetTypes();
+    return lane;
+  } catch (error) {
+    started(undefined);
+    throw error;
   }
 }
 
@@ -161,6 +179,7 @@ class Lane {
   readonly #walk: string | undefined;
   /** What is kept back of this walk as last committed. */
   #held: HeldWalk | undefined;
+  readonly #standing: StandingTables;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -169,9 +188,15 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, resumed: Unfinished | undefined) {
+  constructor(
+    resource: Resource,
+    context: LaneContext,
+    resumed: Unfinished | undefined,
+    standing: StandingTables,
+  ) {
     const before = context.state?.resources[resource.name];
     this.#resource = resource;
+    this.#standing = standing;
     this.#context = context;
     this.#packages = before?.loadId === context.loadId ? before.packages : 0;
     this.#from = resumed?.position;
@@ -184,7 +209,7 @@ class Lane {
     this.#setAside = resumed?.rejects?.all ?? 0;
     this.rejected = this.#setAside - (resumed?.rejects?.discarded ?? 0);
     this.#committedAt = context.runtime.now();
-    this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
+    this.#committed = standing.known;
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
     const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
@@ -200,6 +225,13 @@ class Lane {
       now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
+  }
+
+  warnOfUnmetTypes(): void {
+    const { hints, name } = this.#resource;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
+    for (const message of unmetTypes(hints, naming, this.#normalizer.tables()))
+      this.#context.emit({ type: "warning", resource: name, code: "schema/type-kept", message });
   }
 
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
@@ -260,14 +292,16 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { merge } = this.#resource.hints;
+    const { columns, merge } = this.#resource.hints;
+    const naming = namingOf(this.#resource.hints, this.#context.maxIdentifier);
+    const root = this.#standing.known.find(({ parent }) => parent === undefined);
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
-      ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
       ...(walk === undefined ? {} : { walk }),
+      ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
     });
   }
 
@@ -333,6 +367,7 @@ class Lane {
 
   async #stageBatches(stage: Stage): Promise<void> {
     for (const batch of this.#normalizer.take()) {
+      refuseNulls(batch, this.#standing.notNull, this.#resource.name);
       await stage.write(batch);
       this.#stagedBytes += batch.bytes;
     }
@@ -395,10 +430,9 @@ class Lane {
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
     const held = status === "running" ? this.#hold(tables) : undefined;
-    const changes =
-      held === undefined
-        ? diffTables(await connection.describe(tables.map((table) => table.name)), tables)
-        : [];
+    const found = await connection.describe(tables.map((table) => table.name));
+    refuseUnfit(findDrift(tables, found), resource);
+    const changes = held === undefined ? diffTables(found, tables) : [];
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
@@ -420,6 +454,9 @@ class Lane {
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
+    for (const message of shortList(this.#normalizer.takeCollisions())) {
+      emit({ type: "warning", resource, code: "data/names", message });
+    }
     for (const message of receipt.warnings ?? []) {
       emit({ type: "warning", resource, code: "destination/replaced", message });
     }
@@ -458,6 +495,15 @@ interface Reached {
   readonly held: HeldWalk | undefined;
   readonly rejects: SetAsideCounts;
 }
+
+/** Warnings that people read: after some of a kind, how many more there are. */
+function shortList(messages: readonly string[]): readonly string[] {
+  if (messages.length <= MAX_COLLISIONS) return messages;
+  const rest = messages.length - MAX_COLLISIONS + 1;
+  return [...messages.slice(0, MAX_COLLISIONS - 1), `and ${rest} more names of this kind`];
+}
+
+const MAX_COLLISIONS = 10;
 
 /**
  * Whether the rows of a walk become visible all at once: a replaced table shows its new rows only when all of them are there, and these

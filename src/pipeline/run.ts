@@ -9,6 +9,7 @@ import { type Checkpoint, type LaneContext, runLane } from "./lane.js";
 import { newLoadId } from "./load-id.js";
 import { findOpenLoad, type OpenLoad } from "./open-load.js";
 import { createReporter } from "./report.js";
+import { missingSystemText, refuseLostState } from "./tables.js";
 
 /** A pipeline with nothing left to decide: resources on one side, a destination on the other. */
 export interface PipelinePlan {
@@ -53,6 +54,9 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
     await using connection = await plan.destination.connect(plan.dataset, options.signal);
     await using _lease = await connection.acquire(plan.name);
     const state = await connection.state(plan.name);
+    refuseLostState(state, plan.name, options.fullRefresh);
+    const lost = missingSystemText(state);
+    if (lost !== undefined) emit({ type: "warning", code: "destination/changed", message: lost });
     const isAfresh = options.fullRefresh || options.isBackfill === true;
     const load = chooseLoad(plan, isAfresh, state, startedAt);
     emit({ type: "load-started", loadId: load.id, continued: load.complete });

@@ -192,6 +192,11 @@ export function findPackage(place: Place): string {
   return `SELECT 1 FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${place.dialect.quote("package")} = $1`;
 }
 
+/** Parameters: pipeline. A row if anything of it was ever committed. */
+export function findLoad(place: Place): string {
+  return `SELECT 1 FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${place.dialect.quote("pipeline")} = $1 LIMIT 1`;
+}
+
 /** Parameters: state, time as ISO text, pipeline, resource. */
 export function updateState(place: Place): string {
   const { dialect } = place;
