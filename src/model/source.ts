@@ -12,8 +12,10 @@ export type WriteDisposition = "append" | "replace" | "merge";
  * - `delete-insert` it is replaced whole, with its children; the default
  * - `upsert`        the same, by the primary key alone
  * - `insert-only`   the row that is there stays, whatever arrives
+ * - `scd2`          the row that is there stays as the version that ended, if what arrives differs from it; rows that
+ *                   a complete walk has not brought end too, unless there is a merge key
  */
-export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only"] as const;
+export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only", "scd2"] as const;
 export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
 
 /**
@@ -31,6 +33,8 @@ export interface MergeRules {
   readonly hardDelete?: string;
   /** Rows whose primary key a complete walk has not brought are removed. */
   readonly deleteMissing?: "hard";
+  /** Milliseconds since 1970: when versions of scd2 begin and end. Default: when the load began. */
+  readonly boundary?: number;
 }
 
 /** A declared column: `data_type`, `nullable` (default true), `precision` and `scale` for decimals. */

@@ -82,6 +82,11 @@ export const SYSTEM_COLUMNS = {
   rootId: `${SYSTEM_PREFIX}root_id`,
   /** On child rows: position in the list, from 0. */
   listIdx: `${SYSTEM_PREFIX}list_idx`,
+  /** On root rows of scd2: when this version of the row began, and when it ended; null: it is the present one. */
+  validFrom: `${SYSTEM_PREFIX}valid_from`,
+  validTo: `${SYSTEM_PREFIX}valid_to`,
+  /** On root rows of scd2: a hash of the record with its lists; the same for records that say the same. */
+  rowHash: `${SYSTEM_PREFIX}row_hash`,
 } as const;
 
 /** System tables (design §6, contract). */

@@ -13,6 +13,7 @@ import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
 import { type Declared, declaredColumns, isMeant } from "./declared.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
+import { type Stamps, stampsOf } from "./stamps.js";
 import { TableBuilder } from "./table-builder.js";
 
 export interface NormalizerOptions {
@@ -25,6 +26,8 @@ export interface NormalizerOptions {
   readonly loadId: string;
   /** Milliseconds since 1970; part of every row's id. */
   readonly now: number;
+  /** Milliseconds since 1970: when the versions that this load brings begin. Default `now`. */
+  readonly boundary?: number;
   /**
    * Whether a walk was complete before: then the schema contract holds for the tables that are known. Before that it
    * holds for declared columns only, so that the first load makes the schema (dlt: evolve once). Default false.
@@ -128,6 +131,7 @@ interface Load {
   readonly tableNames: Names;
   readonly required: readonly Declared[];
   readonly guard: Guard;
+  readonly stamps: Stamps | undefined;
   /** The root table would be new, and the contract does not allow it. */
   readonly isRefused: boolean;
   /** The root record that is being added. */
@@ -145,7 +149,13 @@ function startLoad(options: NormalizerOptions): Load {
   const known = descendants(options.known, name);
   const declared = declaredColumns(options.hints, maxIdentifier);
   const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
-  const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
+  const stamps = stampsOf(options.hints, {
+    boundary: options.boundary ?? options.now,
+    maxLevel,
+    maxIdentifier,
+  });
+  const system = stamps?.columns ?? [];
+  const root = new TableBuilder({ ...plan, name, declared, system, known: known.get(name), level: 0 });
 
   const guard = new Guard(options.resource, options.hints);
 
@@ -159,6 +169,7 @@ function startLoad(options: NormalizerOptions): Load {
     tableNames,
     required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
     guard,
+    stamps,
     isRefused:
       options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
     record: null,
@@ -261,6 +272,7 @@ function addRecord(load: Load, record: Json): boolean {
     load.guard.rejects.push(rejected(load, declared, record));
     return false;
   }
+  load.stamps?.stamp(row, record);
   return true;
 }
 

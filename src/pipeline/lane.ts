@@ -5,7 +5,7 @@ import type { Event } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
@@ -34,6 +34,8 @@ export interface LaneContext {
   /** Names of all resources that this load sets out to load. */
   readonly loadResources: readonly string[];
   readonly startedAt: number;
+  /** When the load began, which a continued one did in an earlier run. */
+  readonly loadStartedAt: number;
   readonly connection: Connection;
   /** `Destination.maxIdentifierBytes`. */
   readonly maxIdentifier: number | undefined;
@@ -153,6 +155,7 @@ class Lane {
       settled: before?.settled === true,
       loadId: context.loadId,
       now: context.startedAt,
+      boundary: this.#boundary(),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
   }
@@ -209,11 +212,16 @@ class Lane {
 
   #nextPackage(
     tables: readonly TableSchema[],
-  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "schemaHash"> {
+  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "boundary" | "schemaHash"> {
     const { loadId, startedAt } = this.#context;
     this.#packages += 1;
     const id = `${loadId}/${this.#resource.name}/${this.#packages}`;
-    return { id, tables, startedAt, schemaHash: schemaHash(tables) };
+    return { id, tables, startedAt, boundary: this.#boundary(), schemaHash: schemaHash(tables) };
+  }
+
+  /** When versions that this load brings begin. */
+  #boundary(): number {
+    return this.#resource.hints.merge?.boundary ?? this.#context.loadStartedAt;
   }
 
   #state(
@@ -222,7 +230,7 @@ class Lane {
     cursor: JsonObject | undefined,
     completeness?: Completeness,
   ): ResourceState {
-    const { loadId, loadResources, runtime } = this.#context;
+    const { loadId, loadStartedAt, loadResources, runtime } = this.#context;
     return {
       fingerprint: this.#resource.fingerprint,
       status,
@@ -231,6 +239,7 @@ class Lane {
       ...(completeness === undefined ? {} : { completeness }),
       ...(this.#settled ? { settled: true } : {}),
       loadId,
+      loadStartedAt,
       loadResources,
       packages: this.#packages,
       committedAt: runtime.now(),
@@ -288,7 +297,7 @@ class Lane {
 
   /** Whether what is missing in this package is gone at the source; where it should tell and can't, a warning does. */
   #isSnapshot(completeness: Completeness | undefined, hasRejects: boolean): boolean {
-    if (this.#resource.hints.merge?.deleteMissing === undefined) return false;
+    if (!tellsMissing(this.#resource)) return false;
     const why = this.#whyPartial(completeness, hasRejects);
     if (why === undefined) return true;
     this.#context.emit({
@@ -312,7 +321,9 @@ class Lane {
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
-    const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
+    const there = await connection.describe(tables.map((table) => table.name));
+    refuseLosingHistory(this.#resource, there);
+    const changes = diffTables(there, tables);
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
@@ -355,8 +366,33 @@ class Lane {
 function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
   if (writeDisposition === "replace") return true;
   if (writeDisposition !== "merge" || merge === undefined) return false;
-  const { dedupSort, deleteMissing, mergeKey = [] } = merge;
-  return dedupSort !== undefined || deleteMissing !== undefined || mergeKey.length > 0;
+  const { dedupSort, deleteMissing, mergeKey = [], strategy } = merge;
+  if (dedupSort !== undefined || deleteMissing !== undefined) return true;
+  return strategy === "scd2" || mergeKey.length > 0;
+}
+
+/** Whether rows that a complete walk does not bring are to be treated as gone. */
+function tellsMissing({ hints: { merge, writeDisposition } }: Resource): boolean {
+  if (writeDisposition !== "merge" || merge === undefined) return false;
+  const { deleteMissing, mergeKey = [], strategy } = merge;
+  return deleteMissing !== undefined || (strategy === "scd2" && mergeKey.length === 0);
+}
+
+/** Any other merge would delete the versions of a key together with its row. */
+function refuseLosingHistory({ hints, name }: Resource, there: readonly TableSchema[]): void {
+  if (hints.writeDisposition !== "merge" || hints.merge?.strategy === "scd2") return;
+  const versioned = there.find(({ columns }) =>
+    columns.some((column) => column.name === SYSTEM_COLUMNS.validTo),
+  );
+  if (versioned === undefined) return;
+  throw new SluiceError(
+    "data/history",
+    `table ${versioned.name} holds the versions of its rows, which merge would delete without strategy scd2`,
+    {
+      at: { resource: name, table: versioned.name },
+      hint: "Set strategy: scd2 again, give the resource another table_name, or drop the column _sluice_valid_to to let the history go.",
+    },
+  );
 }
 
 /** Failures of the source that say nothing against the pages before them. */

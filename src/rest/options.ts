@@ -4,7 +4,7 @@ import { DATA_TYPES } from "../model/table.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
 import { type ComponentDefinition, isDefinition } from "./own.js";
-import { foreignClientKeys, foreignResourceKeys, refusedFunction } from "./refused.js";
+import { foreignClientKeys, foreignResourceKeys, foreignVersionKeys, refusedFunction } from "./refused.js";
 import { responseActions } from "./response-actions.js";
 import { processingSteps } from "./steps.js";
 import { successOptions } from "./success.js";
@@ -252,8 +252,19 @@ const resourceKeys = {
           .enum(MERGE_STRATEGIES)
           .optional()
           .describe(
-            "How merge treats a row whose key is there: delete-insert (by primary_key or merge_key) and upsert (by primary_key) replace it whole, insert-only leaves it. Default delete-insert.",
+            "How merge treats a row whose key is there: delete-insert (by primary_key or merge_key) and upsert (by primary_key) replace it whole, insert-only leaves it, scd2 keeps it as the version that ended (`_sluice_valid_from`, `_sluice_valid_to`). Default delete-insert.",
           ),
+        boundary_timestamp: z
+          .string()
+          .refine((text) => Number.isFinite(Date.parse(text)) && /\dT.*(Z|[+-]\d\d:?\d\d)$/.test(text), {
+            message: "expected a date and time with a time zone, such as 2026-01-31T00:00:00Z",
+          })
+          .nullable()
+          .optional()
+          .describe(
+            "scd2: when the versions of this load begin and those before them end, to the millisecond. Default: when the load began.",
+          ),
+        ...foreignVersionKeys,
         delete_missing: z
           .enum(["hard"])
           .nullable()

@@ -1,7 +1,7 @@
 import type { Json } from "../../model/json.js";
 import type { PipelineState, ResourceState } from "../../model/state.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
-import type { Dialect } from "./dialect.js";
+import type { Dialect, TypedColumn } from "./dialect.js";
 
 /** Where tables are: the parts of their name before the table's own, e.g. catalog and schema. */
 export interface Place {
@@ -275,7 +275,13 @@ export function equal(dialect: Dialect, left: string, right: string, names: read
     .join(" AND ");
 }
 
-function parameter(dialect: Dialect, column: ColumnSchema, number: number): string {
+/** An instant as it is given to a parameter. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** A parameter of a column's type. */
+export function parameter(dialect: Dialect, column: TypedColumn, number: number): string {
   return `CAST($${number} AS ${dialect.typeName(column)})`;
 }
 

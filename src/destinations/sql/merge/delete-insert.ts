@@ -2,7 +2,7 @@ import { SYSTEM_COLUMNS } from "../../../model/table.js";
 import type { Commit, Counts, Session, StagedTable } from "../commit.js";
 import { createStaging, dropTable } from "../statements.js";
 import * as sql from "./statements.js";
-import { dropDeletes, type Merge, type Strategy } from "./strategy.js";
+import { dropDeletes, hasAll, type Merge, type Strategy } from "./strategy.js";
 
 /**
  * Deletes the rows of the target that share the primary key or the merge key with a staged row, and their children.
@@ -57,9 +57,4 @@ async function withNothing(session: Session, commit: Commit, merge: Merge, count
   await session.run(createStaging(commit.staging, staged.name, columns));
   await replace(session, commit, merge, staged, true, counts);
   await session.run(dropTable(commit.staging, staged.name));
-}
-
-/** A column of the key that no record ever had matches nothing. */
-function hasAll(staged: StagedTable, names: readonly string[]): boolean {
-  return names.every((name) => staged.columns.some((column) => column.name === name));
 }
