@@ -101,6 +101,8 @@ describe("the components of CONTRIBUTING.md", () => {
         "the example knows the primary key alone",
       "what a snapshot does not have is deleted, and only by a snapshot":
         "the example knows the primary key alone",
+      "what a snapshot does not have is marked as deleted, and what comes back is not":
+        "the example knows the primary key alone",
       "scd2 ends the version that changed, and leaves the one that did not": "the example keeps no versions",
       "scd2 ends what a snapshot does not have, and what comes back begins anew":
         "the example keeps no versions",

@@ -18,6 +18,10 @@ export type WriteDisposition = "append" | "replace" | "merge";
 export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only", "scd2"] as const;
 export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
 
+/** What becomes of rows that a complete walk does not bring. */
+export const DELETE_MISSING = ["hard", "soft"] as const;
+export type DeleteMissing = (typeof DELETE_MISSING)[number];
+
 /**
  * What merge goes by beside the primary key. In `ResourceHints` keys of the record as written in the source, in
  * `StagePlan` names of columns of the root table; one that has no column yet has no effect.
@@ -31,8 +35,8 @@ export interface MergeRules {
   readonly dedupSort?: { readonly column: string; readonly order: "asc" | "desc" };
   /** A row with true here (of another type: with any value) removes its key and is not stored. */
   readonly hardDelete?: string;
-  /** Rows whose primary key a complete walk has not brought are removed. */
-  readonly deleteMissing?: "hard";
+  /** Rows whose primary key a complete walk has not brought are removed, or (`soft`) marked by `_sluice_deleted_at`. */
+  readonly deleteMissing?: DeleteMissing;
   /** Milliseconds since 1970: when versions of scd2 begin and end. Default: when the load began. */
   readonly boundary?: number;
 }

@@ -87,6 +87,8 @@ export const SYSTEM_COLUMNS = {
   validTo: `${SYSTEM_PREFIX}valid_to`,
   /** On root rows of scd2: a hash of the record with its lists; the same for records that say the same. */
   rowHash: `${SYSTEM_PREFIX}row_hash`,
+  /** On root rows with `delete_missing: soft`: since when complete walks have not brought the row; null: it is there. */
+  deletedAt: `${SYSTEM_PREFIX}deleted_at`,
 } as const;
 
 /** System tables (design §6, contract). */

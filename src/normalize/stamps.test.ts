@@ -130,6 +130,11 @@ describe("stamps of rows", () => {
     expect(tables[1]?.columns.map(({ name }) => name)).not.toContain("_sluice_row_hash");
   });
 
+  it("are empty with delete_missing: soft", () => {
+    const { rows } = normalize({ ...SCD2, merge: { deleteMissing: "soft" } }, { id: 1 });
+    expect(rows[0]?.[0]).toMatchObject({ id: 1n, _sluice_deleted_at: null });
+  });
+
   it("are nowhere else", () => {
     for (const hints of [
       { ...SCD2, merge: {} },

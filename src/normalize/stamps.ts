@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Json } from "../model/json.js";
 import type { ResourceHints } from "../model/source.js";
-import { SYSTEM_COLUMNS } from "../model/table.js";
+import { type DataType, SYSTEM_COLUMNS } from "../model/table.js";
 import { jsonText } from "../schema/json-text.js";
 import { columnName } from "../schema/naming.js";
 import { ColumnBuilder } from "./column-builder.js";
@@ -23,14 +23,19 @@ export interface StampsPlan {
 }
 
 /** The stamps of a resource; undefined for the most, which need none. */
-export function stampsOf(
-  { columns, merge, writeDisposition }: ResourceHints,
-  plan: StampsPlan,
-): Stamps | undefined {
-  if (writeDisposition !== "merge" || merge?.strategy !== "scd2") return undefined;
-  const validFrom = new ColumnBuilder({ name: SYSTEM_COLUMNS.validFrom, type: "timestamp", nullable: true });
-  const validTo = new ColumnBuilder({ name: SYSTEM_COLUMNS.validTo, type: "timestamp", nullable: true });
-  const hash = new ColumnBuilder({ name: SYSTEM_COLUMNS.rowHash, type: "text", nullable: true });
+export function stampsOf(hints: ResourceHints, plan: StampsPlan): Stamps | undefined {
+  const { merge, writeDisposition } = hints;
+  if (writeDisposition !== "merge") return undefined;
+  if (merge?.strategy === "scd2") return versionStamps(hints, plan);
+  if (merge?.deleteMissing !== "soft") return undefined;
+  // A row that arrives is there: nothing is filled in.
+  return { columns: [stampColumn(SYSTEM_COLUMNS.deletedAt, "timestamp")], stamp: () => undefined };
+}
+
+function versionStamps({ columns }: ResourceHints, plan: StampsPlan): Stamps {
+  const validFrom = stampColumn(SYSTEM_COLUMNS.validFrom, "timestamp");
+  const validTo = stampColumn(SYSTEM_COLUMNS.validTo, "timestamp");
+  const hash = stampColumn(SYSTEM_COLUMNS.rowHash, "text");
   const seconds = Math.floor(plan.boundary / 1000);
   const micros = (plan.boundary - seconds * 1000) * 1000;
   const whole = columns.filter(({ dataType }) => dataType === "json").map(({ name }) => name);
@@ -42,6 +47,11 @@ export function stampsOf(
       hash.setText(row, rowHash(record, unpacked));
     },
   };
+}
+
+/** Nullable: rows from before the resource was loaded in this way have nothing in it. */
+function stampColumn(name: string, type: DataType): ColumnBuilder {
+  return new ColumnBuilder({ name, type, nullable: true });
 }
 
 /** How much of a record becomes columns and rows; the rest is kept as JSON. */

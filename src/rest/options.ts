@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MERGE_STRATEGIES } from "../model/source.js";
+import { DELETE_MISSING, MERGE_STRATEGIES } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
@@ -266,11 +266,11 @@ const resourceKeys = {
           ),
         ...foreignVersionKeys,
         delete_missing: z
-          .enum(["hard"])
+          .enum(DELETE_MISSING)
           .nullable()
           .optional()
           .describe(
-            "For endpoints that give everything on each walk: hard removes rows whose primary_key was not among it, if the walk was complete. Default: they stay.",
+            "For endpoints that give everything on each walk: hard removes rows whose primary_key was not among it, if the walk was complete; soft keeps them with a time in `_sluice_deleted_at`. Default: they stay.",
           ),
       }),
       refusedFunction("a resource has one write disposition, and not one for each record"),

@@ -380,10 +380,10 @@ const orders = (...rows: readonly [id: number, name: string | null][]): TableRow
 const ordersData = (...rows: readonly [id: number, name: string | null][]): Row[] =>
   rows.map(([id, name]) => ({ id: BigInt(id), name }));
 
+type OrderWithItems = [id: number, name: string, skus: readonly string[]];
+
 /** Orders with their items: `[id, name, [sku, …]]`; each item has its two parts. */
-function ordersWithItems(
-  ...given: readonly [id: number, name: string, skus: readonly string[]][]
-): TableRows[] {
+function ordersWithItems(...given: readonly OrderWithItems[]): TableRows[] {
   const roots: Row[] = [];
   const items: Row[] = [];
   const parts: Row[] = [];
@@ -808,6 +808,32 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     assert.deepEqual((await load([], false)).tables["orders"], counts(0));
     assert.deepEqual((await load([], true)).tables["orders"], counts(0, 0, 2));
     assert.deepEqual([await trial.data("orders"), await skus(trial)], [[], []]);
+  },
+
+  "what a snapshot does not have is marked as deleted, and what comes back is not": async (trial) => {
+    const { deletedAt } = SYSTEM_COLUMNS;
+    const columns = [...ORDERS.columns, { name: deletedAt, type: "timestamp", nullable: true } as const];
+    const table = { ...ORDERS, columns };
+    const load = (minute: number, snapshot: boolean, ...given: OrderWithItems[]) => {
+      const [roots, items] = ordersWithItems(...given);
+      const batches = given.length === 0 ? [] : [{ table, rows: roots!.rows }, items!];
+      const merge: MergeRules = { deleteMissing: "soft" };
+      return trial.load({ disposition: "merge", merge, tables: [table, ITEMS], batches, snapshot, minute });
+    };
+    const found = async () =>
+      Object.fromEntries((await trial.rows(DATASET, "orders")).map((row) => [row["name"], row[deletedAt]]));
+    await load(0, true, [1, "a", ["x"]], [2, "b", ["y"]], [3, "c", ["z"]]);
+    assert.deepEqual(await found(), { a: null, b: null, c: null });
+    const receipt = await load(1, true, [1, "a2", []]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 1, 2));
+    assert.deepEqual(await found(), { a2: null, b: minuteText(1), c: minuteText(1) });
+    assert.deepEqual(await skus(trial), ["y", "z"]);
+    assert.deepEqual((await load(2, false, [2, "b2", ["w"]])).tables["orders"], counts(0, 1));
+    assert.deepEqual(await found(), { a2: null, b2: null, c: minuteText(1) });
+    assert.deepEqual((await load(3, true)).tables["orders"], counts(0, 0, 2));
+    assert.deepEqual(await found(), { a2: minuteText(3), b2: minuteText(3), c: minuteText(1) });
+    assert.deepEqual(await skus(trial), ["w", "z"]);
+    assert.deepEqual((await load(4, false)).tables["orders"], counts(0));
   },
 
   "scd2 ends the version that changed, and leaves the one that did not": async (trial) => {

@@ -88,6 +88,28 @@ it("deletes what a complete walk no longer brings, and nothing when a record was
   expect(await rows()).toEqual([{ id: 1, v: "a3" }]);
 });
 
+it("marks what a complete walk no longer brings, from the first load on, and takes the mark away again", async () => {
+  const load = (...records: object[]) =>
+    run(
+      pipeline({
+        records,
+        primary_key: "id",
+        write_disposition: { disposition: "merge", delete_missing: "soft" },
+      }),
+    );
+  const marked = () => query(file, "select id::int as id from own.t where _sluice_deleted_at is not null");
+  await load({ id: 1, v: "a" }, { id: 2, v: "b" });
+  expect(await marked()).toEqual([]);
+  expect((await load({ id: 1, v: "a" })).tables["t"]).toMatchObject({ updated: 1, deleted: 1 });
+  expect(await marked()).toEqual([{ id: 2 }]);
+  await load({ id: 2, v: "b2" }, { id: null });
+  expect(await marked()).toEqual([]);
+  expect(await rows()).toEqual([
+    { id: 1, v: "a" },
+    { id: 2, v: "b2" },
+  ]);
+});
+
 it("deletes nothing when it is not known whether the walk was complete, and says so", async () => {
   const warnings: string[] = [];
   const load = (...records: { id: number; v: string }[]) =>

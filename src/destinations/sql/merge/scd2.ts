@@ -1,8 +1,9 @@
 import { SluiceError } from "../../../model/error.js";
+import { SYSTEM_COLUMNS } from "../../../model/table.js";
 import type { Commit, Counts, Session, StagedTable } from "../commit.js";
-import { dropTable, isoTime } from "../statements.js";
+import { dropTable } from "../statements.js";
 import * as sql from "./statements.js";
-import { dropDeletes, dropOrphans, hasAll, type Merge, type Strategy } from "./strategy.js";
+import { boundaryOf, dropDeletes, dropOrphans, hasAll, type Merge, type Strategy } from "./strategy.js";
 import * as versions from "./versions.js";
 
 /**
@@ -17,7 +18,7 @@ export const scd2: Strategy = {
     const isSnapshot = commit.pkg.snapshot === true && (merge.rules.mergeKey ?? []).length === 0;
     if (merge.staged !== undefined) await exchange(session, commit, merge, merge.staged, isSnapshot, counts);
     else if (isSnapshot) {
-      const ended = versions.endAll(commit.target, merge.root.name);
+      const ended = versions.stampAll(commit.target, merge.root.name, SYSTEM_COLUMNS.validTo);
       counts.get(merge.root.name)!.deleted = await session.run(ended, [boundaryOf(commit)]);
     }
   },
@@ -48,8 +49,6 @@ async function exchange(
   count.deleted = ended - count.updated;
   await session.run(dropTable(staging, sql.REPLACED.table));
 }
-
-const boundaryOf = ({ pkg }: Commit): string => isoTime(pkg.boundary ?? pkg.startedAt);
 
 /** History goes forward only: a version that ended before it began would be one that nobody ever finds. */
 async function refuseOverlap(session: Session, commit: Commit, { root }: Merge): Promise<void> {

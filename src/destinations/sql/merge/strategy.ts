@@ -1,6 +1,7 @@
 import type { MergeRules } from "../../../model/source.js";
 import { SYSTEM_COLUMNS, type TableSchema } from "../../../model/table.js";
 import type { Commit, Counts, Session, StagedTable } from "../commit.js";
+import { isoTime } from "../statements.js";
 import * as sql from "./statements.js";
 
 /** What a merge is made of. */
@@ -30,6 +31,11 @@ export function mergeOf({ pkg, plan, staged }: Commit): Merge | undefined {
   if (primaryKey.length === 0 && (rules.mergeKey ?? []).length === 0 && !isVersioned) return undefined;
   const identity = primaryKey.length === 0 && isVersioned ? [SYSTEM_COLUMNS.rowHash] : primaryKey;
   return { root, identity, rules, staged: staged.get(root.name) };
+}
+
+/** When versions end and missing rows are marked, as ISO text. */
+export function boundaryOf({ pkg }: Commit): string {
+  return isoTime(pkg.boundary ?? pkg.startedAt);
 }
 
 /** Whether staged rows have these columns: one that no record ever had matches nothing. */

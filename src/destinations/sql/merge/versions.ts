@@ -35,18 +35,18 @@ export function findEnding(
 export function endReplaced(target: Place, staging: Place, root: string): string {
   const { dialect } = target;
   return (
-    `${setEnd(target, root)} WHERE ${dialect.quote(ID)} IN ` +
+    `${setTime(target, root, TO)} WHERE ${dialect.quote(ID)} IN ` +
     `(SELECT ${dialect.quote(REPLACED.oldId)} FROM ${tableName(staging, REPLACED.table)})`
   );
 }
 
-/** Ends every present version. Parameters: when, as ISO text. */
-export function endAll(target: Place, root: string): string {
-  return `${setEnd(target, root)} WHERE ${target.dialect.quote(TO)} IS NULL`;
+/** Writes a time into every root row that has none in this column. Parameters: the time, as ISO text. */
+export function stampAll(target: Place, root: string, column: string): string {
+  return `${setTime(target, root, column)} WHERE ${target.dialect.quote(column)} IS NULL`;
 }
 
-function setEnd(target: Place, root: string): string {
-  return `UPDATE ${tableName(target, root)} SET ${target.dialect.quote(TO)} = ${instant(target)}`;
+function setTime(target: Place, root: string, column: string): string {
+  return `UPDATE ${tableName(target, root)} SET ${target.dialect.quote(column)} = ${instant(target)}`;
 }
 
 /** Takes the staged rows that a present version says already. */
