@@ -89,6 +89,8 @@ describe("the components of CONTRIBUTING.md", () => {
   const harness = (wrap: (whole: Destination) => Destination = (whole) => whole): DestinationHarness => ({
     name: "memory",
     cannot: {
+      "null in a key that may be null equals null, and nothing else":
+        "the example knows neither insert-only nor delete_missing",
       "a merge key takes all rows that share it, of a compound one all parts":
         "the example knows the primary key alone",
       "a merge key beside the primary key: either takes a row, with its children":

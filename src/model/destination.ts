@@ -61,6 +61,8 @@ export interface StagePlan {
   readonly writeDisposition: WriteDisposition;
   /** By names of columns. Absent: delete-insert by the primary key. */
   readonly merge?: MergeRules;
+  /** Columns of the primary key in which null is a value that equals itself. Default: none; they hold no null. */
+  readonly nullKeys?: readonly string[];
 }
 
 /**

@@ -1,3 +1,4 @@
+import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
 import { type ColumnType, MAX_PRECISION } from "../schema/infer.js";
@@ -15,6 +16,8 @@ export interface Declared {
   readonly primaryKey: boolean;
   /** A record without a value here is rejected. */
   readonly required: boolean;
+  /** Part of the primary key, and null is a value of it: it is declared so. */
+  readonly nullKey: boolean;
   /** Absent until the first value, if the hint has no type. */
   column: ColumnBuilder | undefined;
   /** Set when it is known which key of the records fills it. */
@@ -81,6 +84,21 @@ export function mergeColumns(rules: MergeRules, maxIdentifier = 255): MergeRules
   };
 }
 
+/**
+ * The columns of the primary key in which null is a value like any other: those that are declared as nullable.
+ *
+ * @throws SluiceError config/invalid for one without a type: as long as it only ever is null it would have no column.
+ */
+export function nullKeys(hints: ResourceHints, maxIdentifier = 255): readonly string[] {
+  const nullable = declaredColumns(hints, maxIdentifier).filter((declared) => declared.nullKey);
+  const untyped = nullable.find(({ type }) => type === undefined);
+  if (untyped === undefined) return nullable.map(({ name }) => name);
+  throw new SluiceError("config/invalid", "a part of the primary key that may be null needs a data_type", {
+    at: { path: `columns.${untyped.written}` },
+    hint: "Set its data_type, or remove nullable: records with null in it are then set aside.",
+  });
+}
+
 function declare(hint: ColumnHint, keys: ReadonlySet<string>, maxIdentifier: number): Declared {
   const name = nameOf(hint.name, maxIdentifier);
   const primaryKey = keys.has(name);
@@ -90,7 +108,8 @@ function declare(hint: ColumnHint, keys: ReadonlySet<string>, maxIdentifier: num
     name,
     type: typeOf(hint),
     primaryKey,
-    required: primaryKey || hint.nullable === false,
+    required: hint.nullable === false || (primaryKey && hint.nullable !== true),
+    nullKey: primaryKey && hint.nullable === true,
     column: undefined,
     source: undefined,
   };

@@ -167,7 +167,10 @@ function startLoad(options: NormalizerOptions): Load {
     root,
     tables: [root],
     tableNames,
-    required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
+    required: [
+      ...declared.filter(({ nullKey, required }) => required || nullKey),
+      ...stillRequired(root, declared),
+    ],
     guard,
     stamps,
     isRefused:
@@ -203,6 +206,7 @@ function stillRequired(root: TableBuilder, declared: readonly Declared[]): reado
       type: undefined,
       primaryKey: false,
       required: true,
+      nullKey: false,
       column,
       source: column.schema.source,
     }));
@@ -268,6 +272,8 @@ function addRecord(load: Load, record: Json): boolean {
   }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
+    // A value that the key's column can't hold must not pass for null.
+    if (declared.nullKey && declared.column?.schema.nullable === true && isAbsent(record, declared)) continue;
     for (const table of tables) table.rollBack();
     load.guard.rejects.push(rejected(load, declared, record));
     return false;
@@ -453,6 +459,10 @@ function newField(
   const field = new Field(key, path, shape.level, whole, declared);
   shape.insert(field, at);
   return field;
+}
+
+function isAbsent(record: Json, { path, source }: Declared): boolean {
+  return (valueAt(record, source ?? path) ?? null) === null;
 }
 
 function rejected(load: Load, declared: Declared, record: Json): Reject {

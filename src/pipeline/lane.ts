@@ -6,7 +6,7 @@ import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
 import type { PipelineState, Position, ResourceState } from "../model/state.js";
 import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
-import { mergeColumns } from "../normalize/declared.js";
+import { mergeColumns, nullKeys } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { schemaHash } from "../schema/hash.js";
@@ -200,13 +200,15 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { merge } = this.#resource.hints;
+    const { merge, writeDisposition: loaded } = this.#resource.hints;
+    const nulls = loaded === "merge" ? nullKeys(this.#resource.hints, this.#context.maxIdentifier) : [];
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
       ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
+      ...(nulls.length === 0 ? {} : { nullKeys: nulls }),
     });
   }
 

@@ -62,6 +62,7 @@ export function planMerge(
       `strategy ${strategy} goes by primary_key alone`,
       "Remove merge_key, or set strategy: delete-insert.",
     );
+  for (const key of listed(options.primary_key)) refuseUntypedNullKey(key, options, path, findings);
   if (sorted.length > 1) wrong("only one column can have dedup_sort", "Keep one of them.");
   if (deleting.length > 1) wrong("only one column can have hard_delete", "Keep one of them.");
   if (deleteMissing != null) refuseParts(options, strategy, wrong);
@@ -69,6 +70,20 @@ export function planMerge(
     wrong("boundary_timestamp is for strategy scd2", "Remove it, or set strategy: scd2.");
   if (strategy === "scd2") refuseUnversioned(options, mergeKey.length > 0, wrong);
   return Object.keys(rules).length === 0 ? undefined : rules;
+}
+
+/** As long as it only ever is null it would have no column, and merge no key to go by. */
+function refuseUntypedNullKey(
+  key: string,
+  { columns }: ExpandedResource,
+  path: Finding["path"],
+  findings: Findings,
+): void {
+  const hint = columns[key];
+  if (hint?.nullable !== true || hint.data_type !== undefined) return;
+  findings.add([...path, "columns", key], "a part of the primary key that may be null needs a data_type", {
+    hint: "Set its data_type, or remove nullable: records with null in it are then set aside.",
+  });
 }
 
 type Wrong = (message: string, hint: string) => void;

@@ -31,7 +31,9 @@ const columnHint = z.strictObject({
   nullable: z
     .boolean()
     .optional()
-    .describe("Default true. Records with a null in a non-nullable column are rejected."),
+    .describe(
+      "Default true. Records with a null in a non-nullable column are rejected, as are those with a null in a primary_key; true on a part of it (with data_type): null is a value that equals itself.",
+    ),
   precision: z.int().min(1).max(38).optional().describe("Digits in all, for decimal."),
   scale: z.int().min(0).max(38).optional().describe("Digits after the point, for decimal."),
   dedup_sort: z

@@ -186,6 +186,7 @@ interface TableRows {
 interface Load {
   readonly disposition?: WriteDisposition;
   readonly merge?: MergeRules;
+  readonly nullKeys?: readonly string[];
   readonly snapshot?: boolean;
   /** When versions begin and end, as minutes after `STARTED_AT`. */
   readonly minute?: number;
@@ -228,6 +229,7 @@ function planOf(load: Load): StagePlan {
     loadId: "load-1",
     writeDisposition: load.disposition ?? "append",
     ...(load.merge === undefined ? {} : { merge: load.merge }),
+    ...(load.nullKeys === undefined ? {} : { nullKeys: load.nullKeys }),
   };
 }
 
@@ -651,6 +653,33 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
         ["b", "2024-01-02", 4n],
       ],
     );
+  },
+
+  "null in a key that may be null equals null, and nothing else": async (trial) => {
+    const table = rootTable(
+      "places",
+      [column("city", "text"), column("flat", "bigint"), column("v", "text")],
+      ["city", "flat"],
+    );
+    const load = (merge: MergeRules, ...given: readonly [city: string, flat: number | null, v: string][]) =>
+      trial.load({
+        disposition: "merge",
+        merge,
+        nullKeys: ["flat"],
+        snapshot: true,
+        batches: [{ table, rows: given.map(([city, flat, v]) => rootRow({ city, flat, v })) }],
+      });
+    const found = async () =>
+      (await trial.data("places")).map((row) => `${row["city"]} ${row["flat"]} ${row["v"]}`);
+    await load({}, ["a", null, "1"], ["a", null, "2"], ["a", 0, "3"], ["b", null, "4"]);
+    assert.deepEqual(await found(), ["a 0 3", "a null 2", "b null 4"]);
+    const receipt = await load({}, ["a", null, "5"], ["c", null, "6"]);
+    assert.deepEqual(receipt.tables["places"], counts(1, 1));
+    assert.deepEqual(await found(), ["a 0 3", "a null 5", "b null 4", "c null 6"]);
+    await load({ strategy: "insert-only" }, ["a", null, "7"], ["d", null, "8"], ["d", null, "9"]);
+    assert.deepEqual(await found(), ["a 0 3", "a null 5", "b null 4", "c null 6", "d null 8"]);
+    await load({ deleteMissing: "hard" }, ["a", null, "5"], ["d", null, "8"]);
+    assert.deepEqual(await found(), ["a null 5", "d null 8"]);
   },
 
   "children follow their parent on merge, at every depth": async (trial) => {

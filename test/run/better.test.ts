@@ -334,6 +334,36 @@ describe.each(databases)("in $name", (database) => {
     expect(reject?.["reason"]).toBe("null-in-not-null: id is part of the primary key and has no value");
   });
 
+  it("B9 a key that is null, twice, in two runs, and is declared as nullable: one row", async () => {
+    const nullable: Items = { ...merge, columns: { id: { data_type: "bigint", nullable: true } } };
+    for (const v of ["b", "c"]) {
+      ok(
+        await load(nullable, [
+          { id: null, v: "a" },
+          { v, tags: [v] },
+          { id: 1, v: "d" },
+        ]),
+      );
+      expect(await rows("items", "v")).toEqual([
+        { id: null, v },
+        { id: 1n, v: "d" },
+      ]);
+      expect(await rows("items__tags", "value")).toEqual([{ value: v }]);
+    }
+    // Nothing else passes for null.
+    const report = await load(nullable, [
+      { id: "x", v: "e" },
+      { id: [], v: "f" },
+    ]);
+    expect([errorOf(report)?.code, report.tables["items"]?.rejected]).toEqual(["data/rejected", 2]);
+    expect(await count("items")).toBe(2);
+
+    // A table whose key was made without null goes on without.
+    const strict = { table_name: "strict" };
+    ok(await load({ ...merge, ...strict }, [{ id: 1 }]));
+    expect(errorOf(await load({ ...nullable, ...strict }, [{ id: null }]))?.code).toBe("data/rejected");
+  });
+
   it("B10 2^63, 2^64, a number beyond decimal(38), NaN, NUL: kept or set aside with a reason, and loaded", async () => {
     const digits = ["9223372036854775808", "18446744073709551616", `1${"0".repeat(40)}7`];
     const text = `[{"id": 1, "n": 5}, ${digits.map((n, index) => `{"id": ${index + 2}, "n": ${n}}`).join(", ")}, {"id": 5, "n": "x\\u0000y"}]`;
@@ -415,6 +445,45 @@ describe.each(databases)("in $name", (database) => {
   });
 
   const PRESENT = "items WHERE _sluice_valid_to IS NULL";
+
+  it("B13 a primary key that changes between runs: rows go by the new one", async () => {
+    ok(
+      await load(merge, [
+        { id: 1, day: 1, v: "a", tags: ["a"] },
+        { id: 2, v: "b" },
+      ]),
+    );
+    const byDay: Items = { ...merge, primary_key: ["id", "day"] };
+    ok(
+      await load(byDay, [
+        { id: 1, day: 1, v: "c" },
+        { id: 1, day: 2, v: "d" },
+        { id: 2, day: 1, v: "e" },
+      ]),
+    );
+    expect(await rows("items", "id, day")).toEqual([
+      { id: 1n, day: 1n, v: "c" },
+      { id: 1n, day: 2n, v: "d" },
+      { id: 2n, day: 1n, v: "e" },
+      { id: 2n, day: null, v: "b" },
+    ]);
+    expect(await count("items__tags")).toBe(0);
+    const byCode: Items = { ...merge, primary_key: "code" };
+    ok(
+      await load(byCode, [
+        { code: "x", id: 1 },
+        { code: "y", id: 1 },
+      ]),
+    );
+    ok(await load(byCode, [{ code: "x", id: 9 }]));
+    const coded = await database.query("SELECT code, id FROM p.items WHERE code IS NOT NULL ORDER BY code");
+    expect(coded).toEqual([
+      { code: "x", id: 9n },
+      { code: "y", id: 1n },
+    ]);
+    // The table was made with an id in each row, and goes on so.
+    expect(errorOf(await load(byCode, [{ code: "z" }]))?.code).toBe("data/rejected");
+  });
 
   it("B14 scd2 and the same record twice in a load: one version", async () => {
     const keyless: Items = { write_disposition: { disposition: "merge", strategy: "scd2" } };

@@ -212,6 +212,10 @@ it.each([
     /boundary_timestamp is for strategy scd2/,
   ],
   [
+    { primary_key: "id", write_disposition: "merge", columns: { id: { nullable: true } } },
+    /a part of the primary key that may be null needs a data_type/,
+  ],
+  [
     { write_disposition: { disposition: "merge", strategy: "scd2", boundary_timestamp: "2026-01-01" } },
     /expected a date and time with a time zone/,
   ],

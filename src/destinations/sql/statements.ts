@@ -268,10 +268,18 @@ function definition(dialect: Dialect, column: ColumnSchema): string {
   return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
 }
 
-/** Whether two rows have the same values, none of them null. */
-export function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
+/** Whether two rows have the same values, none of them null but in `nulls`, where null equals null. */
+export function equal(
+  dialect: Dialect,
+  left: string,
+  right: string,
+  names: readonly string[],
+  nulls: readonly string[] = [],
+): string {
+  // Only where it is needed: PostgreSQL can't join by a hash of it.
+  const operator = (name: string) => (nulls.includes(name) ? "IS NOT DISTINCT FROM" : "=");
   return names
-    .map((name) => `${left}.${dialect.quote(name)} = ${right}.${dialect.quote(name)}`)
+    .map((name) => `${left}.${dialect.quote(name)} ${operator(name)} ${right}.${dialect.quote(name)}`)
     .join(" AND ");
 }
 

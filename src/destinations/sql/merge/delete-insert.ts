@@ -35,16 +35,16 @@ async function replace(
   counts: Counts,
 ): Promise<void> {
   const { staging, target } = commit;
-  const { root, rules } = merge;
+  const { identity, root, rules } = merge;
   const tables = [target, staging, root.name, staged.name] as const;
   await session.run(sql.createReplaced(staging, target, root.name));
-  if (root.primaryKey.length > 0) {
-    await session.run(sql.findReplaced(...tables, root.primaryKey));
-    if (isSnapshot) await session.run(sql.findSharing(...tables, root.primaryKey, false));
+  if (identity.columns.length > 0) {
+    await session.run(sql.findReplaced(...tables, identity));
+    if (isSnapshot) await session.run(sql.findSharing(...tables, identity, false));
   }
   const { mergeKey = [] } = rules;
   if (mergeKey.length > 0 && hasAll(staged, mergeKey))
-    await session.run(sql.findSharing(...tables, mergeKey));
+    await session.run(sql.findSharing(...tables, { columns: mergeKey, nulls: [] }));
   await dropDeletes(session, commit, merge);
   const [row] = await session.rows(sql.countReplaced(staging, staged.name));
   if (Number(row?.[0]) > 0) {

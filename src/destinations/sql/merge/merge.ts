@@ -19,7 +19,7 @@ const strategyOf = ({ rules }: Merge): Strategy => STRATEGIES[rules.strategy ?? 
 /** Of staged rows with one identity leaves one, with its own children. Can be repeated. */
 export async function keepOne(session: Session, commit: Commit): Promise<void> {
   const merge = mergeOf(commit);
-  if (merge?.staged === undefined || merge.identity.length === 0) return;
+  if (merge?.staged === undefined || merge.identity.columns.length === 0) return;
   const { identity, rules, staged } = merge;
   const sortedBy = staged.columns.find((column) => column.name === rules.dedupSort?.column);
   const keep =

@@ -8,7 +8,7 @@ import * as sql from "./statements.js";
 export interface Merge {
   readonly root: TableSchema;
   /** What tells rows apart: the primary key, or the content where scd2 has none. */
-  readonly identity: readonly string[];
+  readonly identity: sql.Key;
   /** Absent: no row has come. */
   readonly staged: StagedTable | undefined;
   readonly rules: MergeRules;
@@ -29,7 +29,8 @@ export function mergeOf({ pkg, plan, staged }: Commit): Merge | undefined {
   const isVersioned = rules.strategy === "scd2";
   const { primaryKey } = root;
   if (primaryKey.length === 0 && (rules.mergeKey ?? []).length === 0 && !isVersioned) return undefined;
-  const identity = primaryKey.length === 0 && isVersioned ? [SYSTEM_COLUMNS.rowHash] : primaryKey;
+  const columns = primaryKey.length === 0 && isVersioned ? [SYSTEM_COLUMNS.rowHash] : primaryKey;
+  const identity = { columns, nulls: plan.nullKeys ?? [] };
   return { root, identity, rules, staged: staged.get(root.name) };
 }
 

@@ -1,6 +1,6 @@
 import { SYSTEM_COLUMNS } from "../../../model/table.js";
 import { equal, type Place, parameter, tableName } from "../statements.js";
-import { REPLACED } from "./statements.js";
+import { type Key, REPLACED, same } from "./statements.js";
 
 const { id: ID, rowHash: HASH, validFrom: FROM, validTo: TO } = SYSTEM_COLUMNS;
 
@@ -13,7 +13,7 @@ export function findEnding(
   staging: Place,
   root: string,
   staged: string,
-  identity: readonly string[],
+  identity: Key,
   shared: "all" | readonly string[],
 ): string {
   const { dialect } = target;
@@ -24,7 +24,7 @@ export function findEnding(
     came.push(`EXISTS (SELECT 1 FROM ${rows} AS m WHERE ${equal(dialect, "t", "m", shared)})`);
   return (
     `INSERT INTO ${tableName(staging, REPLACED.table)} SELECT t.${quote(ID)}, s.${quote(ID)} ` +
-    `FROM ${tableName(target, root)} AS t LEFT JOIN ${rows} AS s ON ${equal(dialect, "t", "s", identity)} ` +
+    `FROM ${tableName(target, root)} AS t LEFT JOIN ${rows} AS s ON ${same(dialect, "t", "s", identity)} ` +
     `WHERE t.${quote(TO)} IS NULL ` +
     `AND (s.${quote(ID)} IS NULL OR s.${quote(HASH)} IS DISTINCT FROM t.${quote(HASH)})` +
     (shared === "all" ? "" : ` AND (${came.join(" OR ")})`)
@@ -55,12 +55,13 @@ export function dropStagedPresent(
   staging: Place,
   root: string,
   staged: string,
-  identity: readonly string[],
+  identity: Key,
 ): string {
   const { dialect } = target;
+  const hash = dialect.quote(HASH);
   return (
     `DELETE FROM ${tableName(staging, staged)} AS s WHERE EXISTS (SELECT 1 FROM ${tableName(target, root)} AS t ` +
-    `WHERE ${equal(dialect, "t", "s", [...new Set([...identity, HASH])])} AND t.${dialect.quote(TO)} IS NULL)`
+    `WHERE ${same(dialect, "t", "s", identity)} AND t.${hash} = s.${hash} AND t.${dialect.quote(TO)} IS NULL)`
   );
 }
 
