@@ -65,6 +65,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       loadId: load.id,
       loadResources: load.resources,
       startedAt,
+      loadStartedAt: load.startedAt ?? startedAt,
       connection,
       maxIdentifier: plan.destination.maxIdentifierBytes,
       state,

@@ -1,7 +1,7 @@
 import type { Json } from "../../model/json.js";
 import type { PipelineState, ResourceState } from "../../model/state.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
-import type { Dialect } from "./dialect.js";
+import type { Dialect, TypedColumn } from "./dialect.js";
 
 /** Where tables are: the parts of their name before the table's own, e.g. catalog and schema. */
 export interface Place {
@@ -296,14 +296,28 @@ function definition(dialect: Dialect, column: ColumnSchema): string {
   return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
 }
 
-/** Whether two rows have the same values, none of them null. */
-export function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
+/** Whether two rows have the same values, none of them null but in `nulls`, where null equals null. */
+export function equal(
+  dialect: Dialect,
+  left: string,
+  right: string,
+  names: readonly string[],
+  nulls: readonly string[] = [],
+): string {
+  // Only where it is needed: PostgreSQL can't join by a hash of it.
+  const operator = (name: string) => (nulls.includes(name) ? "IS NOT DISTINCT FROM" : "=");
   return names
-    .map((name) => `${left}.${dialect.quote(name)} = ${right}.${dialect.quote(name)}`)
+    .map((name) => `${left}.${dialect.quote(name)} ${operator(name)} ${right}.${dialect.quote(name)}`)
     .join(" AND ");
 }
 
-function parameter(dialect: Dialect, column: ColumnSchema, number: number): string {
+/** An instant as it is given to a parameter. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** A parameter of a column's type. */
+export function parameter(dialect: Dialect, column: TypedColumn, number: number): string {
   return `CAST($${number} AS ${dialect.typeName(column)})`;
 }
 
