@@ -4,10 +4,12 @@
 //   TORTURE_DRIVERS  what to watch, by commas: duckdb, pg, fs, s3
 //   TORTURE_LIST     a file: every step's name is written to it, a line each, as it begins
 //   TORTURE_AT       number of the step to die at, from 1
-//   TORTURE_SIDE     before | during | after it; after: it is done, and nobody has been told
-//   TORTURE_DELAY    microseconds into the step, for `during`
+//   TORTURE_SIDE     before | during | after it; after: it is done, and nobody has been told. later: TORTURE_DELAY after it
+//                    began, whatever the process is doing then
+//   TORTURE_DELAY    microseconds into the step, for `during` and `later`
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { Worker } from "node:worker_threads";
 
 const { TORTURE_DRIVERS = "", TORTURE_LIST, TORTURE_SIDE } = process.env;
 const dieAt = Number(process.env.TORTURE_AT ?? 0);
@@ -28,12 +30,27 @@ function dieDuring() {
   die();
 }
 
+// A thread of its own: it strikes while this one is busy, too.
+const alarm = new Int32Array(new SharedArrayBuffer(4));
+const KILLER = `
+  const { alarm, delay } = require("node:worker_threads").workerData;
+  Atomics.wait(alarm, 0, 0);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delay / 1000);
+  process.kill(process.pid, "SIGKILL");`;
+if (TORTURE_SIDE === "later")
+  new Worker(KILLER, { eval: true, env: {}, execArgv: [], workerData: { alarm, delay } }).unref();
+
 /** Takes one step. It is done when it returns, its promise is fulfilled, or its stream has finished. */
 function step(name, take) {
   steps += 1;
   if (list !== undefined) writeLine(list, `${name}\n`);
   if (steps !== dieAt) return take();
   if (TORTURE_SIDE === "before") die();
+  if (TORTURE_SIDE === "later") {
+    Atomics.store(alarm, 0, 1);
+    Atomics.notify(alarm, 0);
+    return take();
+  }
   const result = take();
   if (TORTURE_SIDE === "during") dieDuring();
   if (typeof result?.then === "function") return result.then(die);

@@ -189,7 +189,7 @@ function isLasting(step: string): boolean {
   return /^(COMMIT|close the file|rename|link|put|delete|unlink)/i.test(step);
 }
 
-/** Without end: two in three at a step, of these many around a commit; one in five is killed a second time. */
+/** Without end: one in three at any moment, the others at a step, of these many around a commit; one in five twice. */
 function* atRandom(references: readonly Reference[], random: Random): Generator<Attempt> {
   const below = (limit: number) => Math.floor(limit * random());
   for (;;) {
@@ -198,8 +198,9 @@ function* atRandom(references: readonly Reference[], random: Random): Generator<
     const lasting = [...steps.keys()].filter((index) => isLasting(steps[index]!));
     const point = (): Point => {
       const dice = random();
-      if (dice < 0.34) return { afterMs: durationMs * (0.3 + 0.75 * random()) };
-      const index = dice < 0.54 ? lasting[below(lasting.length)]! : below(steps.length);
+      if (dice < 0.05) return { afterMs: durationMs * (0.5 + 0.5 * random()) };
+      if (dice < 0.35) return { at: 1 + below(steps.length), side: "later", delayUs: below(20_000) };
+      const index = dice < 0.55 ? lasting[below(lasting.length)]! : below(steps.length);
       return { at: index + 1, side: SIDES[below(SIDES.length)]!, delayUs: below(3000) };
     };
     const points = random() < 0.2 ? [point(), point()] : [point()];

@@ -13,8 +13,8 @@ export type Point =
   | { readonly at: number; readonly side: Side; readonly delayUs: number }
   | { readonly afterMs: number };
 
-/** `after`: the step is done, and whoever asked for it has not been told. */
-export type Side = "before" | "during" | "after";
+/** `after`: it is done, and whoever asked for it has not been told. `later`: `delayUs` after it began, by another thread. */
+export type Side = "before" | "during" | "after" | "later";
 
 /** A cell with what it is tried with; nobody else uses the folder and the source meanwhile. */
 export interface Bench {
@@ -176,7 +176,8 @@ async function load(
 
 function nameOf(point: Point | undefined, step: string): string {
   if (point === undefined) return `by another, at ${step}`;
-  return "at" in point ? `${point.side} ${step}` : `at a random moment, after the begin of ${step}`;
+  const isByChance = "afterMs" in point || point.side === "later";
+  return isByChance ? `at a random moment, after the begin of ${step}` : `${point.side} ${step}`;
 }
 
 /** Every resource has come to its end in a load that began after the phase did. */
