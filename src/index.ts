@@ -18,7 +18,7 @@ export type { TestConfig } from "./config/expectations.js";
 export { definePipeline, type LoadOptions, loadPipeline, type Pipeline } from "./config/load.js";
 export { type PlanResult, type PlanStep, plan } from "./config/plan.js";
 export { type PreviewOptions, type PreviewPage, type PreviewResult, preview } from "./config/preview.js";
-export { type Run, type RunOptions, run } from "./config/run.js";
+export { type Range, type Run, type RunOptions, run } from "./config/run.js";
 export {
   runTests,
   type TestResult,
@@ -26,7 +26,8 @@ export {
   type TestRunOptions,
   type Verdict,
 } from "./config/run-tests.js";
-export { readState, resetState } from "./config/state.js";
+export { diffSchema, exportSchema, type PlannedChange, type SchemaDiff } from "./config/schema.js";
+export { type MovedCursor, readState, resetState, rewindLastValue, setLastValue } from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
@@ -68,7 +69,14 @@ export type {
   Runtime,
   WriteDisposition,
 } from "./model/source.js";
-export type { PipelineState, Position, ResourceState } from "./model/state.js";
+export type {
+  HeldWalk,
+  PipelineState,
+  Position,
+  ResourceState,
+  SetAsideCounts,
+  Unfinished,
+} from "./model/state.js";
 export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
 export type { PageTrace, TracedRequest } from "./model/trace.js";
 export {
@@ -98,6 +106,7 @@ export {
   type OwnDecoder,
 } from "./rest/decoder.js";
 export type { ConvertFunction } from "./rest/incremental/options.js";
+export type { Back } from "./rest/incremental/rewind.js";
 export type { CursorValue, LastValueFunction } from "./rest/incremental/value.js";
 export type { Defined, Own } from "./rest/own.js";
 export {

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 // lower levels; siblings on one level do not see each other.
 const LEVELS = [
   ["model"],
+  ["json"],
   ["schema", "http", "expression"],
   ["normalize", "rest", "destinations"],
   ["pipeline"],
@@ -16,7 +17,7 @@ const LEVELS = [
 
 // Where the level alone would allow too much.
 const ONLY: Readonly<Record<string, readonly string[]>> = {
-  normalize: ["model", "schema"],
+  normalize: ["model", "json", "schema"],
   destinations: ["model", "schema"],
   pipeline: ["model", "schema", "normalize"],
   cli: ["index"],

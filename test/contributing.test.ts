@@ -99,6 +99,11 @@ describe("the components of CONTRIBUTING.md", () => {
         "the example knows the primary key alone",
       "insert-only leaves what is there, and takes the first of repeated keys":
         "the example knows the primary key alone",
+      "parts of a walk stay out of sight until it is complete": "the example keeps no parts",
+      "parts of a merge meet the table as one package": "the example keeps no parts",
+      "parts of another walk, and of a state that was forgotten, are gone": "the example keeps no parts",
+      "parts of other pipelines and resources are left alone": "the example keeps no parts",
+      "a part that is replayed, and a last package that fails, change nothing": "the example keeps no parts",
       "what a snapshot does not have is deleted, and only by a snapshot":
         "the example knows the primary key alone",
     },

@@ -2,10 +2,10 @@ import { asSluiceError, SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Report } from "../model/report.js";
 import { systemRuntime } from "../model/runtime.js";
-import type { Runtime } from "../model/source.js";
+import type { Resource, Runtime } from "../model/source.js";
 import { runPipeline } from "../pipeline/run.js";
 import type { PipelineConfig } from "./define.js";
-import { definePipeline, type LoadOptions, type Pipeline } from "./load.js";
+import { definePipeline, type LoadOptions, type Pipeline, type PipelineParts } from "./load.js";
 import { selectResources } from "./selection.js";
 
 export interface RunOptions {
@@ -13,6 +13,12 @@ export interface RunOptions {
   readonly select?: readonly string[];
   /** Forget stored positions and start every walk from its beginning. Default false. */
   readonly fullRefresh?: boolean;
+  /**
+   * Reads the records of incremental resources between two values, as `initial_value` and `end_value` would, and leaves
+   * what is remembered of them as it is. A backfill that was cut short goes on where it stopped when the same one is run
+   * again. Merged rows are replaced; appended ones that are there already are repeated.
+   */
+  readonly backfill?: Range;
   /** Aborting it stops the run after the current commit; the next run goes on from there. */
   readonly signal?: AbortSignal;
   /**
@@ -24,6 +30,12 @@ export interface RunOptions {
   onEvent?(event: Event): void;
   /** Clock and chance, for tests. */
   readonly runtime?: Runtime;
+}
+
+/** Two values of `cursor_path`, from the first to the second without it; `range_start` and `range_end` may change that. */
+export interface Range {
+  readonly from: string;
+  readonly to: string;
 }
 
 /**
@@ -49,11 +61,13 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
     });
   }
   const events = new EventLog();
-  const names = Object.keys(parts.planned);
+  const selected = selectResources(parts.plan.resources, options.select, Object.keys(parts.planned));
+  const resources = options.backfill === undefined ? selected : inRange(selected, parts, options);
   const report = runPipeline(
-    { ...parts.plan, resources: selectResources(parts.plan.resources, options.select, names) },
+    { ...parts.plan, resources },
     {
       fullRefresh: options.fullRefresh ?? false,
+      isBackfill: options.backfill !== undefined,
       signal: options.signal ?? new AbortController().signal,
       runtime: options.runtime ?? parts.runtime ?? systemRuntime,
       redactor: parts.redactor,
@@ -69,6 +83,50 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
     then: (onfulfilled, onrejected) => report.then(onfulfilled, onrejected),
     [Symbol.asyncIterator]: () => events.read(),
   };
+}
+
+function inRange(
+  resources: readonly Resource[],
+  { planned }: PipelineParts,
+  { backfill, fullRefresh }: RunOptions,
+): readonly Resource[] {
+  if (fullRefresh === true) {
+    throw new SluiceError("config/usage", "a backfill and a full refresh are two things", {
+      hint: "--from and --to read a range and leave the state alone; --full-refresh starts walks anew.",
+    });
+  }
+  const others = resources.filter(({ name }) => planned[name]?.between === undefined);
+  if (others.length > 0) {
+    const names = others.map(({ name }) => name).join(", ");
+    throw new SluiceError("config/usage", `${names} can't be read between two values: not incremental`, {
+      hint: "Choose incremental resources with --select.",
+    });
+  }
+  return resources.map((resource) => {
+    const { name, hints } = resource;
+    if (hints.writeDisposition === "replace") {
+      throw new SluiceError(
+        "config/usage",
+        "a range would take the place of the whole table: it is replaced",
+        {
+          at: { resource: name },
+          hint: "Choose resources that are merged or appended with --select.",
+        },
+      );
+    }
+    return located(
+      name,
+      () => planned[name]?.between?.(backfill?.from ?? "", backfill?.to ?? "") ?? resource,
+    );
+  });
+}
+
+function located<T>(resource: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof SluiceError ? error.located({ resource }) : error;
+  }
 }
 
 function loadOptions({ blockPrivateNetwork }: RunOptions): LoadOptions {

@@ -136,6 +136,12 @@ describe("laws can fail", () => {
     await expect(law("a replayed package changes nothing").check(forgetful)).rejects.toThrow();
   });
 
+  test("when a part is taken for a whole package", async () => {
+    const hasty = harness(undefined, (whole) => wrapStages(whole, withoutParts));
+    for (const { name } of destinationLaws.filter(({ name }) => /^(?:parts|a part) /u.test(name)))
+      await expect(law(name).check(hasty), name).rejects.toThrow();
+  });
+
   test("and a law that is said to be broken must be", async () => {
     const modest = { ...harness(), cannot: { "append adds": "no reason" } };
     await expect(law("append adds").check(modest)).rejects.toThrow("although its harness says it can't");
@@ -154,6 +160,7 @@ function wrapStages(whole: Destination, wrap: WrapStage): Destination {
     async connect(dataset, signal) {
       const connection = await whole.connect(dataset, signal);
       return {
+        ...(connection.keepsParts === undefined ? {} : { keepsParts: connection.keepsParts }),
         acquire: (pipeline) => connection.acquire(pipeline),
         state: (pipeline) => connection.state(pipeline),
         describe: (tables) => connection.describe(tables),
@@ -169,6 +176,15 @@ function wrapStages(whole: Destination, wrap: WrapStage): Destination {
 const dropLastRow: WrapStage = (stage) => ({
   write: (batch) => stage.write({ ...batch, rows: batch.rows - 1 }),
   commit: (pkg) => stage.commit(pkg),
+  [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
+});
+
+const withoutParts: WrapStage = (stage) => ({
+  write: (batch) => stage.write(batch),
+  commit(pkg) {
+    const { isPart: _isPart, ...rest } = pkg;
+    return stage.commit(rest);
+  },
   [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
 });
 

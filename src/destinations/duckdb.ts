@@ -4,7 +4,7 @@ import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { FoundTable } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
@@ -176,6 +176,8 @@ export function createDuckdb(
     type: "duckdb",
     location: settings.path,
     queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: duckdbDialect, path: [dataset] }, change)),
     exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();
@@ -196,6 +198,7 @@ export function createDuckdb(
 }
 
 class DuckdbConnection implements Connection {
+  readonly keepsParts = true;
   readonly #database: Database;
   readonly #connection: DuckDBConnection;
   readonly #session: Session;
@@ -242,7 +245,7 @@ class DuckdbConnection implements Connection {
     }
   }
 
-  async describe(tables: readonly string[]): Promise<readonly TableSchema[]> {
+  async describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
     try {
       return await this.#session.describe(tables);
     } catch (error) {

@@ -4,7 +4,7 @@ import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { PipelineState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { FoundTable } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { inTurn } from "./in-turn.js";
 import { failed } from "./postgres/errors.js";
@@ -132,6 +132,8 @@ function createPostgres(settings: Settings): Destination {
     location,
     maxIdentifierBytes: MAX_IDENTIFIER_BYTES,
     queryHint: (dataset, table) => queryHint(settings, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: postgresDialect, path: [dataset] }, change)),
     async connect(dataset, signal) {
       const target = { dialect: postgresDialect, path: [dataset] };
       // A dataset name that can't be is refused now, not by the first commit.
@@ -156,6 +158,7 @@ function queryHint(settings: Settings, dataset: string, table: string): string {
 }
 
 class PostgresConnection implements Connection {
+  readonly keepsParts = true;
   readonly #settings: Settings;
   readonly #location: string;
   readonly #connection: ServerConnection;
@@ -216,7 +219,7 @@ class PostgresConnection implements Connection {
     );
   }
 
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]> {
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
     return this.#do("reading the tables' columns failed", () => this.#session.describe(tables));
   }
 

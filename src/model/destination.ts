@@ -2,7 +2,7 @@ import type { Batch } from "./batch.js";
 import type { Json } from "./json.js";
 import type { MergeRules, WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
-import type { SchemaChange, TableSchema } from "./table.js";
+import type { FoundTable, SchemaChange, TableSchema } from "./table.js";
 
 /**
  * A place that holds tables. An adapter implements this port and nothing else; write dispositions, schema diffs,
@@ -21,6 +21,8 @@ export interface Destination {
   readonly maxIdentifierBytes?: number;
   /** A command line that shows some rows of a table, for people; without credentials. */
   queryHint?(dataset: string, table: string): string;
+  /** What a commit runs for these changes, for people. Absent where there are no statements. */
+  statements?(dataset: string, changes: readonly SchemaChange[]): readonly string[];
   /**
    * Whether it is there: false where connecting would create it. Absent where connecting creates nothing that stays.
    * Throws `destination/unreachable` if it is not there and can't be created.
@@ -39,12 +41,14 @@ export interface Connection extends AsyncDisposable {
   /** The last committed state, or undefined before the first commit. Reads nothing uncommitted. */
   state(pipeline: string): Promise<PipelineState | undefined>;
   /** The tables of the dataset that exist now, by those names; missing ones are left out. System columns included. */
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]>;
+  /** Whether stages keep parts (`PackageHeader.isPart`). Without it the core commits a whole walk at once, or nothing. */
+  readonly keepsParts?: true;
   /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */
   stage(plan: StagePlan): Promise<Stage>;
   /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */
   remember(pipeline: string, key: string, value: Json): Promise<void>;
-  /** Forgets the state of a pipeline, or of the named resources. Tables, rows and notes stay. */
+  /** Forgets the state of a pipeline, or of the named resources, and drops their parts. Tables, rows and notes stay. */
   resetState(pipeline: string, resources?: readonly string[]): Promise<void>;
 }
 
@@ -61,6 +65,12 @@ export interface StagePlan {
   readonly writeDisposition: WriteDisposition;
   /** By names of columns. Absent: delete-insert by the primary key. */
   readonly merge?: MergeRules;
+  /**
+   * Set where all rows of a walk become visible at once: a name for the walk, by which its parts are known. Parts of this
+   * pipeline and resource with another name, or left by a stage that has one where this has none, are of no more use: the
+   * next commit drops them.
+   */
+  readonly walk?: string;
 }
 
 /**
@@ -82,6 +92,11 @@ export interface Stage extends AsyncDisposable {
    * - merge: by the root table's primary key. Of several staged rows with one key the last one (highest `_sluice_id`)
    *   stays. A row that exists is replaced whole, and its children with it. Without a primary key merge is append.
    *   `StagePlan.merge` refines this; with `deleteMissing` and `PackageHeader.snapshot` rows that are not staged go too.
+   *
+   * A part (`PackageHeader.isPart`) brings rejects, state and load record, and no row into sight: its rows are kept, with
+   * those of the parts of its walk before it, for as long as it takes. The first package of that walk that is no part
+   * meets the tables with the rows of all parts and the staged ones, as if they had all been staged now, in the order in
+   * which they came; then the parts are gone. Until then tables and schema versions stay as they are.
    */
   commit(pkg: PackageHeader): Promise<Receipt>;
 }
@@ -96,6 +111,8 @@ export interface PackageHeader {
   readonly changes: readonly SchemaChange[];
   /** The staged rows are all that the source has, so what is missing is gone there. Default false. */
   readonly snapshot?: boolean;
+  /** The rows are kept out of sight with those of `StagePlan.walk`; `changes` is empty. Only where `keepsParts`. */
+  readonly isPart?: true;
   readonly state: ResourceState;
   readonly rejects: readonly Reject[];
   /** Milliseconds since 1970 when the load began. */

@@ -251,11 +251,23 @@ export const ERROR_CODES = {
     title: "The destination refused a statement",
     explain: "Nothing of the package was committed. The database's own words are in the message.",
   },
+  "destination/changed": {
+    kind: "destination",
+    title: "A table was changed by hand so that rows don't fit",
+    explain:
+      "The message names the table and column, what is there and what was expected. Nothing was committed, no state has moved. Put the table back as it was; or drop or rename it: a table that is missing is made again, and `sluice run --full-refresh --select RESOURCE` fills it from the start.",
+  },
   "destination/locked": {
     kind: "locked",
     title: "Another writer holds the pipeline",
     explain:
       "One run at a time writes a pipeline, and one process at a time opens a DuckDB file. Wait for the other run, or close the program that has the file open.",
+  },
+  "state/unfinished": {
+    kind: "config",
+    title: "A walk that was cut short has to be ended first",
+    explain:
+      "The rows of a replace, and of a merge that speaks of all rows of a load, are kept out of sight until the walk is complete. What would drop them is refused: run again to end the walk, or `sluice state reset` to drop them.",
   },
   "replay/missing": {
     kind: "source",

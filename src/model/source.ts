@@ -1,3 +1,4 @@
+import type { JsonDocument } from "./document.js";
 import type { Event } from "./event.js";
 import type { Json, JsonObject } from "./json.js";
 import type { Position } from "./state.js";
@@ -40,6 +41,18 @@ export interface ColumnHint {
   readonly nullable?: boolean;
   readonly precision?: number;
   readonly scale?: number;
+  /** The keys that lead to its values. Then `name` is the column's own; else it is the key, or keys with dots between them. */
+  readonly source?: readonly string[];
+}
+
+/** Declared columns of the table for a list inside of the records, however deep. */
+export interface TableHint {
+  /** Name of the table, if it is not there yet. */
+  readonly name: string;
+  /** For each list on the way there, the keys that lead to it from the record or item above. */
+  readonly path: readonly (readonly string[])[];
+  /** With `source`, and none of them `nullable: false`. */
+  readonly columns: readonly ColumnHint[];
 }
 
 /**
@@ -58,6 +71,10 @@ export interface SchemaContract {
   readonly dataType: ContractMode;
 }
 
+/** How keys become names of tables and columns (`schema/naming`). */
+export const NAMING_CONVENTIONS = ["snake_case", "preserve"] as const;
+export type NamingConvention = (typeof NAMING_CONVENTIONS)[number];
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -66,6 +83,13 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /** Tables below the root that exist from the first load on, parents before children. */
+  readonly tables?: readonly TableHint[];
+  /**
+   * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
+   * ones follow it.
+   */
+  readonly naming?: NamingConvention;
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */
@@ -158,9 +182,25 @@ export interface Page {
   readonly why?: string;
 }
 
-/** A page's records. Objects today; the byte reader adds a kind of its own. */
-export interface Records {
+/**
+ * A page's records: as values, or as a list in a document that becomes values only where somebody asks for `values`.
+ * Whoever changes or drops records makes a new page of objects.
+ */
+export type Records = ObjectRecords | DocumentRecords;
+
+export interface ObjectRecords {
   readonly kind: "objects";
+  readonly values: readonly Json[];
+}
+
+export interface DocumentRecords {
+  readonly kind: "document";
+  readonly document: JsonDocument;
+  /** Place of the list in the document's tape. */
+  readonly list: number;
+  /** How many there are. */
+  readonly count: number;
+  /** Made when it is first asked for. */
   readonly values: readonly Json[];
 }
 

@@ -24,6 +24,12 @@ export interface ResourceState {
   readonly completeness?: Completeness;
   /** Whether a walk was ever complete: from then on its schema contract holds for the tables that are there. */
   readonly settled?: true;
+  /** Records and values set aside so far in the walk that goes on at `position`. */
+  readonly rejects?: SetAsideCounts;
+  /** What is kept out of sight of the walk that goes on at `position`. */
+  readonly held?: HeldWalk;
+  /** A backfill (`run --from --to`) that was cut short: all that is remembered of one. */
+  readonly backfill?: Unfinished;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
   readonly loadResources: readonly string[];
@@ -33,6 +39,27 @@ export interface ResourceState {
   readonly committedAt: number;
 }
 
+/** A walk that was cut short: what `ResourceState` has of one under the same names. */
+export type Unfinished = Pick<ResourceState, "fingerprint" | "position" | "held" | "rejects">;
+
+/** How many were set aside, and how many of them because the schema contract asks for it. */
+export interface SetAsideCounts {
+  readonly all: number;
+  readonly discarded: number;
+}
+
+/** A walk whose rows become visible all at once, as far as it has come: what is needed to go on with it. */
+export interface HeldWalk {
+  /** `StagePlan.walk` of its parts. */
+  readonly walk: string;
+  /** The tables of the rows that are kept; `PipelineState.tables` has those that are in sight. */
+  readonly tables: readonly TableSchema[];
+  /** The last `Page.cursor`. `ResourceState.cursor` stays as it was before the walk, for as long as its rows are kept back. */
+  readonly cursor?: JsonObject;
+  /** Milliseconds since 1970 of which ids are made that are later than those of all rows that are kept. */
+  readonly idsFrom: number;
+}
+
 /** All that a destination knows of a pipeline. */
 export interface PipelineState {
   readonly resources: Readonly<Record<string, ResourceState>>;
@@ -40,4 +67,6 @@ export interface PipelineState {
   readonly notes: Readonly<Record<string, Json>>;
   /** The tables as last committed by this pipeline: column order, sources, variants. */
   readonly tables: readonly TableSchema[];
+  /** System tables that are gone although this pipeline was loaded here; the rest of the state lacks what they held. */
+  readonly missing?: readonly string[];
 }

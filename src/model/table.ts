@@ -56,6 +56,21 @@ export interface TableSchema {
   readonly columns: readonly ColumnSchema[];
 }
 
+/** A column as a destination has it. */
+export interface FoundColumn extends ColumnSchema {
+  /** The database's own type, where that does not hold every value of `type`: `INTEGER` for a bigint. */
+  readonly narrower?: string;
+  /** A row that leaves it out gets a value. */
+  readonly hasDefault?: true;
+}
+
+/** A table as a destination has it: what `Connection.describe` tells. */
+export interface FoundTable extends TableSchema {
+  readonly columns: readonly FoundColumn[];
+  /** What stands there in the place of a table and can't be written like one: `view`. */
+  readonly standIn?: string;
+}
+
 /** A change that makes a table able to hold what a load brings. There is no change that loses data. */
 export type SchemaChange =
   | { readonly op: "create-table"; readonly table: TableSchema }

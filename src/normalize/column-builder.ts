@@ -13,7 +13,7 @@ export const TIMESTAMP = 5;
 export const DATE = 6;
 export const TIME = 7;
 const BINARY = 8;
-const JSON_CODE = 9;
+export const JSON_TEXT = 9;
 
 const CODES = new Map<DataType, number>(DATA_TYPES.map((type, code) => [type, code]));
 /** Bytes of one value by code; 0 for text, whose buffer is another one. */
@@ -69,6 +69,12 @@ export class ColumnBuilder {
     this.#text.append(row, value);
   }
 
+  /** A text that stands as UTF-8 in `bytes[from .. to)`. */
+  setTextBytes(row: number, bytes: Uint8Array, from: number, to: number): void {
+    this.#mark(row);
+    this.#text.appendBytes(row, bytes, from, to);
+  }
+
   /** A bigint column's value, as a safe integer. */
   setInteger(row: number, value: number): void {
     this.#mark(row);
@@ -118,7 +124,7 @@ export class ColumnBuilder {
     this.#mark(row);
     switch (this.code) {
       case TEXT:
-      case JSON_CODE:
+      case JSON_TEXT:
         this.#text.append(row, value as string);
         break;
       case BINARY:

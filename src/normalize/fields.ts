@@ -17,6 +17,8 @@ export class Field {
   readonly declared: Declared | undefined;
   /** Position among the keys of its object. */
   index = 0;
+  /** The last object of a document in which it was met. */
+  met = 0;
   column: ColumnBuilder | undefined = undefined;
   object: Shape | undefined = undefined;
   items: TableBuilder | undefined = undefined;
@@ -45,6 +47,9 @@ export class Shape {
   readonly level: number;
   readonly fields: Field[] = [];
   readonly #byKey = new Map<string, Field>();
+  /** By the numbers that keys have in documents with this list of keys. */
+  #byNumber: (Field | undefined)[] = [];
+  #keys: readonly string[] = [];
 
   constructor(path: readonly string[], level: number) {
     this.path = path;
@@ -53,6 +58,22 @@ export class Shape {
 
   find(key: string): Field | undefined {
     return this.#byKey.get(key);
+  }
+
+  /** The field of the key with this number in a document's list of keys. */
+  at(keys: readonly string[], number: number): Field | undefined {
+    if (keys !== this.#keys) {
+      this.#keys = keys;
+      this.#byNumber = [];
+    }
+    return this.#byNumber[number] ?? this.#learn(number);
+  }
+
+  #learn(number: number): Field | undefined {
+    const field = this.#byKey.get(this.#keys[number]!);
+    while (this.#byNumber.length <= number) this.#byNumber.push(undefined);
+    this.#byNumber[number] = field;
+    return field;
   }
 
   /** Takes in a new key where it was met, so that the next record has it in order. */

@@ -34,6 +34,11 @@ export class Ids {
     this.#startBlock();
   }
 
+  /** Milliseconds since 1970: another one that is made with this or a later `now` gives later ids than this one so far. */
+  get after(): number {
+    return (this.#seconds + 1 + EPOCH_SECONDS) * 1000;
+  }
+
   /** Writes the next id at `words[at]` to `words[at + 2]`. */
   next(words: Uint32Array, at: number): void {
     if (this.#counter === BLOCK) {

@@ -1,18 +1,20 @@
 import type { Batch } from "../model/batch.js";
 import type { Reject } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
-import type { Records, ResourceHints } from "../model/source.js";
-import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
+import type { Records, ResourceHints, TableHint } from "../model/source.js";
+import type { TableSchema } from "../model/table.js";
 import { inferType } from "../schema/infer.js";
 import { type Joined, join } from "../schema/join.js";
-import { identityOf, Names } from "../schema/names.js";
-import { childTableName, columnName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
+import { identityOf, type Names } from "../schema/names.js";
+import { childTableName, columnName, type Naming, namingOf } from "../schema/naming.js";
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
 import { BIGINT, BOOL, type ColumnBuilder, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
 import { type Declared, declaredColumns, isMeant } from "./declared.js";
+import { addDocument } from "./document.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
+import { newTableNames, rootName } from "./root-name.js";
 import { TableBuilder } from "./table-builder.js";
 
 export interface NormalizerOptions {
@@ -30,7 +32,7 @@ export interface NormalizerOptions {
    * holds for declared columns only, so that the first load makes the schema (dlt: evolve once). Default false.
    */
   readonly settled?: boolean;
-  /** Longest name of a table or column. Default 255. */
+  /** Longest name of a table or column in bytes. Default 255. */
   readonly maxIdentifier?: number;
   /** Numbers in [0, 1) for the random part of row ids. Default `Math.random`. */
   readonly random?: () => number;
@@ -53,6 +55,10 @@ export interface Normalizer {
    * if nothing ever arrived.
    */
   tables(): readonly TableSchema[];
+  /** A `now` with which another normalizer gives later ids than this one has so far. */
+  readonly idsAfter: number;
+  /** Keys since the last call that share a name with another one, and so have one of their own; in words. */
+  takeCollisions(): readonly string[];
   /** What was set aside since the last call. */
   takeRejects(): SetAside;
 }
@@ -65,7 +71,7 @@ export interface SetAside {
 }
 
 /** Deeper than this nothing is unpacked, whatever is configured: the walk is recursive. */
-const MAX_LEVEL = 64;
+export const MAX_LEVEL = 64;
 
 /**
  * Starts a normalizer. The rules, which are dlt's unless noted:
@@ -92,8 +98,11 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
 
   return {
     add(records) {
-      for (const record of records.values) {
-        if (addRecord(load, record)) rows++;
+      if (records.kind === "document") rows += addDocument(load, records);
+      else {
+        for (const record of records.values) {
+          if (addRecord(load, record)) rows++;
+        }
       }
     },
     get rows() {
@@ -105,8 +114,12 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     get bufferedBytes() {
       return load.tables.reduce((sum, table) => sum + table.size, 0);
     },
+    get idsAfter() {
+      return load.ids.after;
+    },
     take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
     tables: () => (load.isRefused ? [] : load.tables.map((table) => table.schema())),
+    takeCollisions: () => takeCollisions(load),
     takeRejects() {
       const { guard } = load;
       const { rejects, discarded } = guard;
@@ -117,9 +130,9 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   };
 }
 
-interface Load {
+export interface Load {
   readonly options: NormalizerOptions;
-  readonly maxIdentifier: number;
+  readonly naming: Naming;
   readonly maxLevel: number;
   readonly ids: Ids;
   readonly root: TableBuilder;
@@ -131,27 +144,27 @@ interface Load {
   /** The root table would be new, and the contract does not allow it. */
   readonly isRefused: boolean;
   /** The root record that is being added. */
-  record: Json;
+  record: () => Json;
   /** Row of the root record that is being added. */
   rootRow: number;
 }
 
 function startLoad(options: NormalizerOptions): Load {
-  const maxIdentifier = options.maxIdentifier ?? DEFAULT_MAX_IDENTIFIER;
+  const naming = namingOf(options.hints, options.maxIdentifier);
   const maxLevel = Math.min(options.hints.maxTableNesting ?? MAX_LEVEL, MAX_LEVEL);
-  const tableNames = new Names(maxIdentifier);
-  for (const name of Object.values(SYSTEM_TABLES)) tableNames.reserve(name);
-  const name = tableNames.claim("", tableName(options.table, maxIdentifier));
+  const tableNames = newTableNames(naming);
+  const name = rootName(options.table, naming, options.known);
+  tableNames.seed("", name);
   const known = descendants(options.known, name);
-  const declared = declaredColumns(options.hints, maxIdentifier);
-  const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
+  const declared = declaredColumns(options.hints, naming);
+  const plan = { resource: options.resource, loadId: options.loadId, naming, maxLevel };
   const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
 
   const guard = new Guard(options.resource, options.hints);
 
   const load: Load = {
     options,
-    maxIdentifier,
+    naming,
     maxLevel,
     ids: new Ids(options.now, options.random ?? Math.random),
     root,
@@ -161,15 +174,34 @@ function startLoad(options: NormalizerOptions): Load {
     guard,
     isRefused:
       options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
-    record: null,
+    record: () => null,
     rootRow: 0,
   };
   for (const table of known.values()) restoreTable(load, table);
+  for (const hint of options.hints.tables ?? []) declareTable(load, hint);
   return load;
 }
 
+function takeCollisions({ tables, tableNames }: Load): readonly string[] {
+  const columns = tables.flatMap(({ plan, columns: { collisions } }) =>
+    collisions
+      .splice(0)
+      .map(
+        ({ identity, wanted, name }) =>
+          `table ${plan.name}: ${identity} is in column ${name}, because ${wanted} is the name of another one`,
+      ),
+  );
+  const lists = tableNames.collisions
+    .splice(0)
+    .map(
+      ({ identity, wanted, name }) =>
+        `the list ${identity} is in table ${name}, because ${wanted} is the name of another one`,
+    );
+  return [...columns, ...lists];
+}
+
 /** The known tables that hang below the root table, by name, in an order that has parents first. */
-function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
+export function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
   const found = new Map<string, TableSchema>();
   for (let before = -1; before !== found.size; ) {
     before = found.size;
@@ -202,14 +234,34 @@ function restoreTable(load: Load, known: TableSchema): void {
   if (parent === undefined) return;
   const source = known.source ?? [];
   load.tableNames.seed(tableIdentity(parent, source), known.name);
-  load.tables.push(childBuilder(parent, source, known.name, known));
+  load.tables.push(childBuilder(load, parent, source, known.name, known));
+}
+
+/** A table that is declared is there before its first row. */
+function declareTable(load: Load, { name, path }: TableHint): void {
+  const above = identitiesOf(path.slice(0, -1));
+  const source = path.at(-1) ?? [];
+  const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
+  if (parent === undefined) return;
+  const given = load.tableNames.claim(tableIdentity(parent, source), name);
+  if (load.tables.some((table) => table.plan.name === given)) return;
+  load.tables.push(childBuilder(load, parent, source, given, undefined));
+}
+
+/** The lists around a table's rows, as `TableHint.path`. */
+function listPath({ plan: { parent, source } }: TableBuilder): readonly (readonly string[])[] {
+  return parent === undefined ? [] : [...listPath(parent), source ?? []];
+}
+
+function identitiesOf(path: readonly (readonly string[])[]): string {
+  return JSON.stringify(path);
 }
 
 /** The table of a list's items; undefined if it would be new and the contract does not allow it. */
 function childTable(load: Load, parent: TableBuilder, field: Field, value: Json): TableBuilder | undefined {
   const name = load.tableNames.claim(
     tableIdentity(parent, field.path),
-    childTableName(parent.plan.name, field.path, load.maxIdentifier),
+    childTableName(parent.plan.name, field.path, load.naming),
   );
   const existing = load.tables.find((table) => table.plan.name === name);
   if (existing !== undefined) return existing;
@@ -217,19 +269,23 @@ function childTable(load: Load, parent: TableBuilder, field: Field, value: Json)
     refuse(load, "tables", parent, field, `table "${name}" would be new`, value);
     return undefined;
   }
-  const table = childBuilder(parent, field.path, name, undefined);
+  const table = childBuilder(load, parent, field.path, name, undefined);
   load.tables.push(table);
   return table;
 }
 
 function childBuilder(
+  { naming, options }: Pick<Load, "naming" | "options">,
   parent: TableBuilder,
   source: readonly string[],
   name: string,
   known: TableSchema | undefined,
 ): TableBuilder {
   const level = parent.plan.level + Math.max(source.length, 1);
-  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared: [], level });
+  const path = identitiesOf([...listPath(parent), source]);
+  const hint = options.hints.tables?.find((table) => identitiesOf(table.path) === path);
+  const declared = declaredColumns({ columns: hint?.columns ?? [], primaryKey: [] }, naming);
+  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared, level });
 }
 
 function tableIdentity(parent: TableBuilder, source: readonly string[]): string {
@@ -237,28 +293,40 @@ function tableIdentity(parent: TableBuilder, source: readonly string[]): string 
 }
 
 /** Adds a record and its children; false: it must not be stored, so it was taken out again and set aside. */
-function addRecord(load: Load, record: Json): boolean {
+export function addRecord(load: Load, record: Json): boolean {
+  const row = beginRecord(load, () => record);
+  if (row < 0) return false;
+  addItem(load, load.root, record, row);
+  return endRecord(load, row);
+}
+
+/** The row for a root record; -1 if none may be stored. `record` gives it to whoever has to tell of it. */
+export function beginRecord(load: Load, record: () => Json): number {
   const { root, required, tables } = load;
   load.record = record;
   if (load.isRefused) {
-    load.guard.refuseRecord(root.plan.name, record);
-    return false;
+    load.guard.refuseRecord(root.plan.name, record());
+    return -1;
   }
   if (required.length > 0 || load.guard.isBound) {
     for (const table of tables) table.mark = table.rows;
   }
-  const row = root.addRow(load.ids);
-  load.rootRow = row;
-  addItem(load, root, record, row);
+  load.rootRow = root.addRow(load.ids);
+  return load.rootRow;
+}
+
+/** Whether the record in this row can stay; if not, it is taken out with its children, and set aside. */
+export function endRecord(load: Load, row: number): boolean {
+  const { required, tables } = load;
   if (load.guard.isBroken) {
     for (const table of tables) table.rollBack();
-    load.guard.discardRow(record);
+    load.guard.discardRow(load.record());
     return false;
   }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
     for (const table of tables) table.rollBack();
-    load.guard.rejects.push(rejected(load, declared, record));
+    load.guard.rejects.push(rejected(load, declared, load.record()));
     return false;
   }
   return true;
@@ -292,7 +360,13 @@ function addObject(load: Load, table: TableBuilder, shape: Shape, object: JsonOb
 const instant: Instant = { seconds: 0, micros: 0 };
 
 /** The hot path: a value whose type is its column's goes straight into the buffers. */
-function addValue(load: Load, table: TableBuilder, field: Field, value: Json | undefined, row: number): void {
+export function addValue(
+  load: Load,
+  table: TableBuilder,
+  field: Field,
+  value: Json | undefined,
+  row: number,
+): void {
   const { column } = field;
   switch (typeof value) {
     case "string":
@@ -366,7 +440,7 @@ function addMismatch(load: Load, table: TableBuilder, field: Field, value: Json,
   const isHeld = load.guard.isBound && holdsFor(load, table);
   if (field.column === undefined) {
     if (isHeld && load.guard.contract.columns !== "evolve" && !table.columns.has(field)) {
-      const name = columnName(field.path, load.maxIdentifier);
+      const name = columnName(field.path, load.naming);
       refuse(load, "columns", table, field, `column "${name}" would be new`, value);
       return;
     }
@@ -414,7 +488,7 @@ function refuse(
   value: Json,
 ): void {
   const path = placeOf(table) + jsonPath(field.path).slice(1);
-  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record);
+  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record());
 }
 
 /** Where a table's rows are in the record. */
@@ -423,7 +497,7 @@ function placeOf({ plan }: TableBuilder): string {
   return `${placeOf(plan.parent)}${jsonPath(plan.source ?? []).slice(1)}[*]`;
 }
 
-function newField(
+export function newField(
   load: Load,
   table: TableBuilder,
   shape: Shape,
@@ -434,7 +508,7 @@ function newField(
   const path = [...shape.path, key];
   const declared = table.plan.declared.find((one) =>
     one.source === undefined
-      ? isMeant(one, path, owner, load.maxIdentifier)
+      ? isMeant(one, path, owner, load.naming)
       : identityOf(one.source) === identityOf(path),
   );
   const whole = shape.level >= load.maxLevel || declared?.type?.type === "json";

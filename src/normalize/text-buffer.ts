@@ -7,6 +7,8 @@ import { SluiceError } from "../model/error.js";
  */
 const PENDING_LIMIT = 1024;
 const LARGEST = 2 ** 31;
+/** Bytes up to which a value is copied one by one. */
+const SHORT = 64;
 
 /**
  * The values of a text, json or binary column: UTF-8 bytes end to end, and where each value ends. A lone surrogate,
@@ -36,14 +38,22 @@ export class TextBuffer {
     if (this.#pending.length > PENDING_LIMIT) this.#flush();
   }
 
-  appendBytes(row: number, value: Uint8Array): void {
+  /** Sets the value of `row` to `source[from .. to)`, which is UTF-8 or, in a binary column, anything. */
+  appendBytes(row: number, source: Uint8Array, from = 0, to = source.length): void {
     if (row >= this.#ends.length) this.#growEnds(row + 1);
     this.#skipTo(row);
-    this.#flush();
-    this.#reserve(value.length);
-    this.#bytes.set(value, this.#used);
-    this.#used += value.length;
-    this.#ends[row] = this.#used;
+    if (this.#flushed < row) this.#flush();
+    const size = to - from;
+    if (this.#used + size > this.#bytes.length) this.#reserve(size);
+    const bytes = this.#bytes;
+    let end = this.#used;
+    // A call costs more than a short loop.
+    if (size > SHORT) {
+      bytes.set(source.subarray(from, to), end);
+      end += size;
+    } else for (let at = from; at < to; at++) bytes[end++] = source[at]!;
+    this.#used = end;
+    this.#ends[row] = end;
     this.#filled = row + 1;
     this.#flushed = row + 1;
   }

@@ -4,12 +4,23 @@ import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { Completeness, Io, Notes, Page, Resource, Runtime, WriteDisposition } from "../model/source.js";
-import type { PipelineState, Position, ResourceState } from "../model/state.js";
+import type {
+  HeldWalk,
+  PipelineState,
+  Position,
+  ResourceState,
+  SetAsideCounts,
+  Unfinished,
+} from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
-import { mergeColumns } from "../normalize/declared.js";
+import { mergeColumns, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
+import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
+import { namingOf } from "../schema/naming.js";
+import { unread, withBackfill } from "./edit-state.js";
+import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -39,6 +50,8 @@ export interface LaneContext {
   readonly maxIdentifier: number | undefined;
   readonly state: PipelineState | undefined;
   readonly fullRefresh: boolean;
+  /** `RunOptions.isBackfill`. */
+  readonly isBackfill: boolean;
   readonly checkpoint: Checkpoint;
   readonly notes: Notes;
   readonly runtime: Runtime;
@@ -52,10 +65,9 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const from = resumePosition(resource, context);
-  emit({ type: "resource-started", resource: resource.name, resumed: from !== undefined });
-  const lane = new Lane(resource, context, from);
+  let lane: Lane | undefined;
   try {
+    lane = await startLane(resource, context);
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
@@ -71,7 +83,8 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       ? interrupted(resource.name)
       : asSluiceError(thrown).located({ resource: resource.name });
     // A stopped load stays open and is continued; a load that the source broke off is over.
-    if (!signal.aborted && error.kind !== "destination") await recordFailure(lane, context, resource.name);
+    const isOver = !signal.aborted && error.kind !== "destination" && error.code !== "state/unfinished";
+    if (lane !== undefined && isOver) await recordFailure(lane, context, resource.name);
     emit({
       type: "resource-finished",
       resource: resource.name,
@@ -82,17 +95,56 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
   }
 }
 
-/** Where the last walk was cut short, if this is still the same walk. */
-function resumePosition(resource: Resource, context: LaneContext): Position | undefined {
-  const state = context.state?.resources[resource.name];
+async function startLane(resource: Resource, context: LaneContext): Promise<Lane> {
+  const started = (resumed: Unfinished | undefined): void =>
+    context.emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
+  try {
+    if (context.isBackfill) checkBackfill(resource, context);
+    const tables = await standingTables(resource, context);
+    const resumed = tables.mustRestart ? undefined : unfinishedWalk(resource, context);
+    started(resumed);
+    const lane = new Lane(resource, context, resumed, tables);
+    lane.warnOfUnmetTypes();
+    return lane;
+  } catch (error) {
+    started(undefined);
+    throw error;
+  }
+}
+
+/** Tells of rows that may come twice, and refuses what would drop the parts of a walk. */
+function checkBackfill({ name, hints }: Resource, { emit, state }: LaneContext): void {
+  if (hints.writeDisposition === "append") {
+    emit({
+      type: "warning",
+      resource: name,
+      code: "backfill/append",
+      message: "its rows are appended: those of the range that are there already will be there twice",
+    });
+  }
+  if (state?.resources[name]?.held === undefined) return;
+  throw new SluiceError(
+    "state/unfinished",
+    "rows of its last walk, which was cut short, are kept back, and a backfill would drop them",
+    { at: { resource: name }, hint: "Run without --from and --to first, or reset its state." },
+  );
+}
+
+/** The walk that was cut short, with the position where it was, if this is still the same walk. */
+function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | undefined {
+  const before = context.state?.resources[resource.name];
+  const state = context.isBackfill ? before?.backfill : before;
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  // One that is loaded whole leaves no position: it was loaded in another way then.
-  if (state.fingerprint === resource.fingerprint && !isWhole(resource)) return state.position;
+  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
+  const isHeld = state.held !== undefined;
+  if (state.fingerprint === resource.fingerprint && isHeld === isWhole(resource)) return state;
   context.emit({
     type: "warning",
     resource: resource.name,
     code: "state/restarted",
-    message: "its configuration changed since the run that was cut short, so its walk starts again",
+    message: context.isBackfill
+      ? "its configuration or the range is another one than when its last backfill was cut short, so its walk starts again"
+      : "its configuration changed since the run that was cut short, so its walk starts again",
   });
   return undefined;
 }
@@ -115,7 +167,7 @@ class Lane {
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
   #packages: number;
-  /** Records and values set aside in this run. */
+  /** Records and values set aside in this walk. */
   #setAside = 0;
   #settled: boolean;
   #stagedBytes = 0;
@@ -123,6 +175,11 @@ class Lane {
   #rowsAtCommit = 0;
   #committedAt: number;
   readonly #from: Position | undefined;
+  /** `StagePlan.walk`: what the parts of a walk that is loaded whole are known by; undefined for other walks. */
+  readonly #walk: string | undefined;
+  /** What is kept back of this walk as last committed. */
+  #held: HeldWalk | undefined;
+  readonly #standing: StandingTables;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -131,34 +188,54 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, from: Position | undefined) {
-    this.#resource = resource;
-    this.#context = context;
-    this.#from = from;
-    this.#committedPosition = from;
-    this.#committedAt = context.runtime.now();
-    this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
+  constructor(
+    resource: Resource,
+    context: LaneContext,
+    resumed: Unfinished | undefined,
+    standing: StandingTables,
+  ) {
     const before = context.state?.resources[resource.name];
+    this.#resource = resource;
+    this.#standing = standing;
+    this.#context = context;
+    this.#packages = before?.loadId === context.loadId ? before.packages : 0;
+    this.#from = resumed?.position;
+    this.#committedPosition = this.#from;
+    this.#held = resumed?.held;
+    this.#walk =
+      isWhole(resource) && context.connection.keepsParts === true
+        ? (this.#held?.walk ?? this.#newWalk())
+        : undefined;
+    this.#setAside = resumed?.rejects?.all ?? 0;
+    this.rejected = this.#setAside - (resumed?.rejects?.discarded ?? 0);
+    this.#committedAt = context.runtime.now();
+    this.#committed = standing.known;
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
-    const isAfresh = context.fullRefresh || resource.hints.writeDisposition === "replace";
-    this.#cursor = isAfresh ? undefined : before?.cursor;
-    this.#committedCursor = this.#cursor;
-    this.#packages = before?.loadId === context.loadId ? before.packages : 0;
+    const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
+    this.#committedCursor = context.fullRefresh ? undefined : before?.cursor;
+    this.#cursor = this.#held?.cursor ?? (isAfresh ? undefined : this.#committedCursor);
     this.#normalizer = createNormalizer({
       resource: resource.name,
       table: resource.table,
       hints: resource.hints,
-      known: this.#committed,
+      known: this.#held?.tables ?? this.#committed,
       settled: before?.settled === true,
       loadId: context.loadId,
-      now: context.startedAt,
+      now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
   }
 
+  warnOfUnmetTypes(): void {
+    const { hints, name } = this.#resource;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
+    for (const message of unmetTypes(hints, naming, this.#normalizer.tables()))
+      this.#context.emit({ type: "warning", resource: name, code: "schema/type-kept", message });
+  }
+
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
-    await using stage = await this.#openStage(this.#resource.hints.writeDisposition);
+    await using stage = await this.#openStage(this.#resource.hints.writeDisposition, this.#walk);
     let completeness: Completeness = "unknown";
     let why: string | undefined;
     try {
@@ -177,6 +254,8 @@ class Lane {
       // Merged rows do no harm when the next walk brings them again; appended ones would be there twice.
       if (this.#resource.hints.writeDisposition === "merge" && !isWhole(this.#resource))
         await this.#commit(stage, "running");
+      // What was lost may be among the rows that are kept back: the next run reads all of them again.
+      if (this.#walk !== undefined) this.#forgetWalk();
       throw shortWalk(this.#resource.name, why);
     }
     await this.#commit(stage, "done", completeness);
@@ -186,24 +265,43 @@ class Lane {
   /** Commits nothing but the fact that this load is over for the resource, and where the next one goes on. */
   async recordFailure(): Promise<void> {
     // Append, whatever the resource's disposition: an empty replace would empty its tables.
-    await using stage = await this.#openStage("append");
+    await using stage = await this.#openStage("append", this.#held?.walk);
     await stage.commit({
       ...this.#nextPackage(this.#committed),
       changes: [],
       rejects: [],
-      state: this.#state("failed", this.#committedPosition, this.#committedCursor),
+      ...(this.#held === undefined ? {} : { isPart: true }),
+      state: this.#state("failed", {
+        position: this.#committedPosition,
+        cursor: this.#committedCursor,
+        held: this.#held,
+        rejects: this.#rejects(),
+      }),
     });
   }
 
-  #openStage(writeDisposition: WriteDisposition): Promise<Stage> {
+  /** No two walks have the same: this one's first package has a number that none had before. */
+  #newWalk(): string {
+    return `${this.#context.loadId}/${this.#packages + 1}`;
+  }
+
+  #forgetWalk(): void {
+    this.#held = undefined;
+    this.#committedPosition = undefined;
+  }
+
+  #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { merge } = this.#resource.hints;
+    const { columns, merge } = this.#resource.hints;
+    const naming = namingOf(this.#resource.hints, this.#context.maxIdentifier);
+    const root = this.#standing.known.find(({ parent }) => parent === undefined);
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
-      ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
+      ...(walk === undefined ? {} : { walk }),
+      ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
     });
   }
 
@@ -216,25 +314,36 @@ class Lane {
     return { id, tables, startedAt, schemaHash: schemaHash(tables) };
   }
 
-  #state(
-    status: ResourceState["status"],
-    position: Position | undefined,
-    cursor: JsonObject | undefined,
-    completeness?: Completeness,
-  ): ResourceState {
-    const { loadId, loadResources, runtime } = this.#context;
-    return {
+  #state(status: ResourceState["status"], at: Reached): ResourceState {
+    const { isBackfill, loadId, loadResources, runtime, state } = this.#context;
+    const { position, cursor, completeness, held, rejects } = at;
+    const walk: Unfinished = {
       fingerprint: this.#resource.fingerprint,
-      status,
       ...(position === undefined ? {} : { position }),
+      ...(position === undefined || rejects.all === 0 ? {} : { rejects }),
+      ...(held === undefined ? {} : { held }),
+    };
+    const before = state?.resources[this.#resource.name];
+    if (isBackfill) return withBackfill(before ?? unread(this.#resource), walk);
+    const { backfill } = before ?? {};
+    return {
+      ...walk,
+      status,
       ...(cursor === undefined ? {} : { cursor }),
       ...(completeness === undefined ? {} : { completeness }),
       ...(this.#settled ? { settled: true } : {}),
+      // Its parts, if there are any, go with the first commit of this walk.
+      ...(backfill === undefined || backfill.held !== undefined ? {} : { backfill }),
       loadId,
       loadResources,
       packages: this.#packages,
       committedAt: runtime.now(),
     };
+  }
+
+  /** What was set aside in this walk, with what is about to be committed. */
+  #rejects(all = 0, discarded = 0): SetAsideCounts {
+    return { all: this.#setAside + all, discarded: this.#setAside - this.rejected + discarded };
   }
 
   #io(): Io {
@@ -247,7 +356,8 @@ class Lane {
     this.#normalizer.add(page.records);
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
-    const rows = page.records.values.length;
+    const { records } = page;
+    const rows = records.kind === "document" ? records.count : records.values.length;
     this.#pageRows += rows;
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
     const { bufferedRows, bufferedBytes } = this.#normalizer;
@@ -257,13 +367,14 @@ class Lane {
 
   async #stageBatches(stage: Stage): Promise<void> {
     for (const batch of this.#normalizer.take()) {
+      refuseNulls(batch, this.#standing.notNull, this.#resource.name);
       await stage.write(batch);
       this.#stagedBytes += batch.bytes;
     }
   }
 
   #isCheckpointDue(): boolean {
-    if (isWhole(this.#resource)) return false;
+    if (!this.#canStop()) return false;
     const { checkpoint, runtime } = this.#context;
     return (
       this.#normalizer.rows - this.#rowsAtCommit >= checkpoint.rows ||
@@ -272,10 +383,15 @@ class Lane {
     );
   }
 
+  /** Whether a walk can be committed in its middle. */
+  #canStop(): boolean {
+    return !isWhole(this.#resource) || this.#walk !== undefined;
+  }
+
   /** Keeps what was read before the source failed, if the next run can go on from there. */
   async #saveProgress(stage: Stage, error: unknown): Promise<void> {
     if (this.#resume === undefined || this.#pageRows === 0) return;
-    if (isWhole(this.#resource) || !isSourceGone(error, this.#context.signal)) return;
+    if (!this.#canStop() || !isSourceGone(error, this.#context.signal)) return;
     await this.#commit(stage, "running");
   }
 
@@ -301,6 +417,7 @@ class Lane {
   }
 
   #whyPartial(completeness: Completeness | undefined, hasRejects: boolean): string | undefined {
+    if (this.#context.isBackfill) return "it brings a range";
     if (this.#cursor !== undefined) return "it brings only what is new";
     if (completeness !== "proved" && completeness !== "likely")
       return `its completeness is ${completeness ?? "unknown"}`;
@@ -312,25 +429,34 @@ class Lane {
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
-    const changes = diffTables(await connection.describe(tables.map((table) => table.name)), tables);
+    const held = status === "running" ? this.#hold(tables) : undefined;
+    const found = await connection.describe(tables.map((table) => table.name));
+    refuseUnfit(findDrift(tables, found), resource);
+    const changes = held === undefined ? diffTables(found, tables) : [];
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
+    const cursor = held === undefined ? this.#cursor : this.#committedCursor;
     const pkg = this.#nextPackage(tables);
     this.#settled ||= status === "done";
-    const state = this.#state(status, position, this.#cursor, completeness);
-    const snapshot = this.#isSnapshot(completeness, rejects.length > 0);
+    const setAside = this.#rejects(rejects.length, discarded);
+    const state = this.#state(status, { position, cursor, completeness, held, rejects: setAside });
+    const snapshot = held === undefined && this.#isSnapshot(completeness, setAside.all > 0);
     const receipt = await stage.commit({
       ...pkg,
       changes,
       rejects,
       state,
       ...(snapshot ? { snapshot } : {}),
+      ...(held === undefined ? {} : { isPart: true }),
     });
     if (receipt.replayed)
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
+    for (const message of shortList(this.#normalizer.takeCollisions())) {
+      emit({ type: "warning", resource, code: "data/names", message });
+    }
     for (const message of receipt.warnings ?? []) {
       emit({ type: "warning", resource, code: "destination/replaced", message });
     }
@@ -338,19 +464,50 @@ class Lane {
     emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
     this.rejected += rejects.length - discarded;
     this.#setAside += rejects.length;
-    this.#committed = tables;
+    this.#held = held;
+    if (held === undefined) this.#committed = tables;
     this.#committedPosition = position;
-    this.#committedCursor = this.#cursor;
+    this.#committedCursor = cursor;
     this.#committedAt = runtime.now();
     this.#rowsAtCommit = this.#normalizer.rows;
     this.#stagedBytes = 0;
     this.#pageRows = 0;
   }
+
+  /** What there is to remember of rows that are kept back; undefined where rows become visible at once. */
+  #hold(tables: readonly TableSchema[]): HeldWalk | undefined {
+    if (this.#walk === undefined) return undefined;
+    const cursor = this.#cursor;
+    return {
+      walk: this.#walk,
+      tables,
+      ...(cursor === undefined ? {} : { cursor }),
+      idsFrom: this.#normalizer.idsAfter,
+    };
+  }
 }
 
+/** How far a walk has come, for its state. */
+interface Reached {
+  readonly position: Position | undefined;
+  readonly cursor: JsonObject | undefined;
+  readonly completeness?: Completeness | undefined;
+  readonly held: HeldWalk | undefined;
+  readonly rejects: SetAsideCounts;
+}
+
+/** Warnings that people read: after some of a kind, how many more there are. */
+function shortList(messages: readonly string[]): readonly string[] {
+  if (messages.length <= MAX_COLLISIONS) return messages;
+  const rest = messages.length - MAX_COLLISIONS + 1;
+  return [...messages.slice(0, MAX_COLLISIONS - 1), `and ${rest} more names of this kind`];
+}
+
+const MAX_COLLISIONS = 10;
+
 /**
- * Whether a load is one package or none: a replaced table shows its new rows only when all of them are there, and these
- * rules of merge speak of all rows of a load together.
+ * Whether the rows of a walk become visible all at once: a replaced table shows its new rows only when all of them are there, and these
+ * rules of merge speak of all rows of a walk together.
  */
 function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
   if (writeDisposition === "replace") return true;

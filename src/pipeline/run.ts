@@ -9,6 +9,7 @@ import { type Checkpoint, type LaneContext, runLane } from "./lane.js";
 import { newLoadId } from "./load-id.js";
 import { findOpenLoad, type OpenLoad } from "./open-load.js";
 import { createReporter } from "./report.js";
+import { missingSystemText, refuseLostState } from "./tables.js";
 
 /** A pipeline with nothing left to decide: resources on one side, a destination on the other. */
 export interface PipelinePlan {
@@ -25,6 +26,8 @@ export interface PipelinePlan {
 export interface RunOptions {
   /** Forget stored positions and start every walk from its beginning. */
   readonly fullRefresh: boolean;
+  /** The resources read a part of what they have, on purpose: what is remembered of them stays as it is. Default false. */
+  readonly isBackfill?: boolean;
   readonly signal: AbortSignal;
   readonly runtime: Runtime;
   readonly redactor: Redactor;
@@ -51,7 +54,11 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
     await using connection = await plan.destination.connect(plan.dataset, options.signal);
     await using _lease = await connection.acquire(plan.name);
     const state = await connection.state(plan.name);
-    const load = chooseLoad(plan, options.fullRefresh, state, startedAt);
+    refuseLostState(state, plan.name, options.fullRefresh);
+    const lost = missingSystemText(state);
+    if (lost !== undefined) emit({ type: "warning", code: "destination/changed", message: lost });
+    const isAfresh = options.fullRefresh || options.isBackfill === true;
+    const load = chooseLoad(plan, isAfresh, state, startedAt);
     emit({ type: "load-started", loadId: load.id, continued: load.complete });
     const context: LaneContext = {
       pipeline: plan.name,
@@ -62,6 +69,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       maxIdentifier: plan.destination.maxIdentifierBytes,
       state,
       fullRefresh: options.fullRefresh,
+      isBackfill: options.isBackfill ?? false,
       checkpoint: plan.checkpoint,
       notes: notesIn(connection, plan.name, state),
       runtime,
@@ -98,11 +106,11 @@ function notesIn(connection: Connection, pipeline: string, state: PipelineState 
 /** The load that was cut short, or a new one. */
 function chooseLoad(
   plan: PipelinePlan,
-  fullRefresh: boolean,
+  isAfresh: boolean,
   state: PipelineState | undefined,
   now: number,
 ): OpenLoad {
-  const open = fullRefresh ? undefined : findOpenLoad(state, plan.resources);
+  const open = isAfresh ? undefined : findOpenLoad(state, plan.resources);
   return open ?? { id: newLoadId(now), resources: plan.resources.map(({ name }) => name), complete: [] };
 }
 

@@ -1,5 +1,7 @@
 import type { ZodType, z } from "zod";
 import type { ResponseHead } from "../http/message.js";
+import type { Keys } from "../json/keys.js";
+import type { JsonDocument } from "../model/document.js";
 import type { Json } from "../model/json.js";
 import { type ComponentDefinition, type Defined, defined, type Own } from "./own.js";
 
@@ -10,6 +12,12 @@ import { type ComponentDefinition, type Defined, defined, type Own } from "./own
  * @throws RetryableError for a body that may be whole the next time: truncated or malformed.
  */
 export type Decode = (body: Uint8Array, head: ResponseHead) => Json | undefined | Promise<Json | undefined>;
+
+/**
+ * Reads a body as a document, for a walk that makes values only where they are wanted. Undefined for a body that has to
+ * be decoded instead, so that one place says what is wrong with it. `keys` is the walk's own.
+ */
+export type ReadDocument = (body: Uint8Array, head: ResponseHead, keys: Keys) => JsonDocument | undefined;
 
 /** What a decoder may use beside its own options. */
 export interface DecoderContext {
@@ -44,6 +52,8 @@ export interface DecoderDefinition<Options extends ZodType = ZodType, Type exten
   readonly options: Options;
   /** `context` is for formats that unpack a body or hold other formats. */
   create(options: z.output<Options>, context?: DecoderContext): Decode;
+  /** The quick way for pages whose records need not become values. Default: there is none. */
+  readonly readDocument?: ReadDocument;
   readonly examples: readonly DecoderExample<z.input<Options>>[];
 }
 

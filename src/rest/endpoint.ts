@@ -129,6 +129,8 @@ export function planEndpoint(
       findings,
     ),
     decode: planSuccess(endpoint.success_when, format.decode, env, [...at, "success_when"], findings),
+    // A condition on the response wants all of it.
+    readDocument: endpoint.success_when == null ? format.readDocument : undefined,
     select,
     hasPrimaryKey: (options.primary_key ?? []).length > 0,
     credentialParams: asked.credentialParams,

@@ -1,7 +1,14 @@
 import { DEFAULT_MAX_BODY_BYTES } from "../http/fetch.js";
 import type { ResponseHead } from "../http/message.js";
 import { chooseComponent, createComponent } from "./components.js";
-import type { Decode, DecodeFile, DecoderContext, DecoderDefinition, InnerFormat } from "./decoder.js";
+import type {
+  Decode,
+  DecodeFile,
+  DecoderContext,
+  DecoderDefinition,
+  InnerFormat,
+  ReadDocument,
+} from "./decoder.js";
 import { decoders } from "./decoders/index.js";
 import { jsonDecoder } from "./decoders/json.js";
 import type { Finding, Findings } from "./finding.js";
@@ -13,6 +20,8 @@ import type { EndpointOptions } from "./options.js";
 export interface Format {
   readonly decode: Decode;
   readonly accept: string;
+  /** The quick way for bodies that need not become values. Absent: there is none. */
+  readonly readDocument?: ReadDocument;
 }
 
 /**
@@ -32,7 +41,11 @@ export function planFormat(
 ): Format | undefined {
   const format =
     configured === undefined || configured === null
-      ? { decode: decodeByType(maxBytes), accept: jsonDecoder.mediaTypes[0] }
+      ? {
+          decode: decodeByType(maxBytes),
+          accept: jsonDecoder.mediaTypes[0],
+          readDocument: readDocumentByType(),
+        }
       : namedFormat(configured, maxBytes, path, findings);
   return format === undefined ? undefined : { ...format, decode: unpackedFirst(format.decode, maxBytes) };
 }
@@ -61,6 +74,7 @@ function namedFormat(
   return {
     decode: chosen.own === undefined ? decode : guardDecode(decode, chosen.own),
     accept: chosen.definition.mediaTypes[0],
+    ...(chosen.definition.readDocument === undefined ? {} : { readDocument: chosen.definition.readDocument }),
   };
 }
 
@@ -95,6 +109,18 @@ function decodeByType(maxBytes: number): Decode {
     if (claimed !== undefined) return claimed(body, head);
     if (zip !== undefined && isZip(body)) return zip(body, head);
     return ((isOpaque(type) ? byName(fileName(head)) : undefined) ?? json)(body, head);
+  };
+}
+
+/** Content types that a format claims which has a quick way. A body that is a gzip file is none of its. */
+function readDocumentByType(): ReadDocument {
+  const known = decoders as readonly DecoderDefinition[];
+  const byType = new Map(
+    known.flatMap(({ readDocument, mediaTypes }) => mediaTypes.map((type) => [type, readDocument])),
+  );
+  return (body, head, keys) => {
+    const type = head.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? "";
+    return byType.get(type)?.(body, head, keys);
   };
 }
 

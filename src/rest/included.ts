@@ -30,7 +30,7 @@ export async function* withIncluded(
 ): AsyncGenerator<Page, void, undefined> {
   const isEmpty = Object.keys(included).length === 0;
   for await (const page of pages) {
-    yield isEmpty ? page : { ...page, records: { ...page.records, values: page.records.values.map(add) } };
+    yield isEmpty ? page : { ...page, records: { kind: "objects", values: page.records.values.map(add) } };
   }
   function add(record: Json): Json {
     return isObject(record) ? { ...record, ...included } : { value: record, ...included };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MERGE_STRATEGIES } from "../model/source.js";
+import { MERGE_STRATEGIES, NAMING_CONVENTIONS } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
@@ -292,6 +292,13 @@ const resourceKeys = {
     .optional()
     .describe(
       "Records and values that may be set aside in one run before the resource fails without committing them. Default: no limit.",
+    ),
+  naming: z
+    .enum(NAMING_CONVENTIONS)
+    .nullable()
+    .optional()
+    .describe(
+      "How keys become names of tables and columns: snake_case (dlt's default), or preserve (as they are). Default: schema.naming of the pipeline.",
     ),
   max_table_nesting: z
     .int()

@@ -4,6 +4,9 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { Completeness } from "../model/source.js";
 import { type Defined, defined, type Own } from "./own.js";
 
+/** A page's records, of which only those that are asked for may become values. */
+export type RecordList = Pick<readonly Json[], "length" | "at"> & Iterable<Json>;
+
 /** What a paginator may look at: the request it was asked with, and what came back. */
 export interface PageView {
   readonly request: HttpRequest;
@@ -11,7 +14,7 @@ export interface PageView {
   /** The decoded body. Absent when the paginator said that it needs the head alone. */
   readonly body?: Json;
   /** The records that the selector found, before any filter. Absent like `body`. */
-  readonly records?: readonly Json[];
+  readonly records?: RecordList;
   /** What `next` gave along with this page's request; absent on the first page. */
   readonly memo?: JsonObject;
 }

@@ -109,7 +109,7 @@ async function* inBatches(
       }
       distinct.set(text, value);
     }
-    yield { ...page, records: { ...page.records, values: batchesOf([...distinct], field, size, join) } };
+    yield { ...page, records: { kind: "objects", values: batchesOf([...distinct], field, size, join) } };
   }
 }
 
@@ -154,7 +154,7 @@ function skipNulls(fields: readonly JsonPath[], resource: string, parent: string
           fields.every((field) => field.first(record) !== null),
         );
         skipped += page.records.values.length - values.length;
-        yield { ...page, records: { ...page.records, values } };
+        yield { ...page, records: { kind: "objects", values } };
       }
     } finally {
       if (skipped > 0) {

@@ -15,6 +15,8 @@ import type { PlanEnvironment } from "./environment.js";
 import { type Finding, Findings } from "./finding.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { planIncluded, withIncluded } from "./included.js";
+import { between } from "./incremental/bound.js";
+import type { Incremental } from "./incremental/incremental.js";
 import { storingLimits } from "./limits.js";
 import { dispositionOf, planMerge } from "./merge.js";
 import type { RestApiOptions } from "./options.js";
@@ -36,6 +38,10 @@ export interface PlannedResource {
   readonly parent?: string;
   /** The paginator's type and who says that it is this one. */
   readonly paginator?: string;
+  /** Incremental loading, where the resource has it. */
+  readonly incremental?: Incremental;
+  /** The same resource, read between two values: for a backfill. Throws config/usage for values that can't be. */
+  readonly between?: (from: string, to: string) => Resource;
 }
 
 /**
@@ -157,24 +163,27 @@ function planResource(
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
+  const asValues =
+    steps.length > 0 || (isEndpoint(endpoint) && endpoint.incremental !== undefined) ? VALUES : {};
   const reader =
-    (fixed: Partial<WalkSpec>): Resource["read"] =>
+    (fixed: Partial<WalkSpec>, range?: Incremental): Resource["read"] =>
     (from, io) => {
       if (!isEndpoint(endpoint)) return process(endpoint.read(fixed, from, io), io);
+      const ranged = range === undefined ? endpoint : { ...endpoint, incremental: range };
       if (parent === undefined) {
         return readAlone(
           options.name,
-          endpoint,
-          (walk, from) => processed(endpoint.read({ ...walk, ...fixed }, from, io), io),
+          ranged,
+          (walk, from) => processed(endpoint.read({ ...walk, ...fixed, ...asValues }, from, io), io),
           from,
           io,
         );
       }
       const readChild: ReadChild = ({ included, ...walk }, from, io) =>
-        processed(withIncluded(endpoint.read({ ...walk, ...fixed }, from, io), included), io);
+        processed(withIncluded(endpoint.read({ ...walk, ...fixed, ...VALUES }, from, io), included), io);
       const readParent: Family["readParent"] = (at, io) => endpoint.ofParent(parent.readOnDemand(at, io), io);
       const family = { parent: parent.resource.name, readParent, included, readChild };
-      return readOfParents(options.name, endpoint, family, from, io);
+      return readOfParents(options.name, ranged, family, from, io);
     };
   const primaryKey = options.primary_key ?? [];
   const resource: Resource = {
@@ -190,8 +199,8 @@ function planResource(
     }),
     read: storingLimits(reader({}), options.name, context.client.budgets),
   };
-  const readOnDemand = reader({ mayRunAhead: never, conditional: false });
-  const { answers, first, paginator, request } = endpoint;
+  const readOnDemand = reader({ mayRunAhead: never, conditional: false, ...VALUES });
+  const { answers, first, incremental, paginator, request } = endpoint;
   return {
     resource,
     selected: options.selected ?? true,
@@ -199,12 +208,29 @@ function planResource(
     ...(first === undefined ? {} : { first }),
     ...(parent === undefined ? {} : { parent: parent.resource.name }),
     ...(paginator === undefined ? {} : { paginator }),
+    ...(incremental === undefined
+      ? {}
+      : {
+          incremental,
+          between: (from, to) => ({
+            ...resource,
+            fingerprint: fingerprintOf({ of: resource.fingerprint, from, to }),
+            read: storingLimits(
+              reader({}, between(incremental, from, to)),
+              options.name,
+              context.client.budgets,
+            ),
+          }),
+        }),
     readOnDemand,
     ...(answers === undefined ? {} : { answers }),
   };
 }
 
 const never = () => false;
+
+/** For walks whose records are looked at one by one: they become values anyway. */
+const VALUES: Partial<WalkSpec> = { readDocument: undefined };
 
 function hintsOf(
   options: ExpandedResource,
@@ -228,6 +254,7 @@ function hintsOf(
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
     ...(options.endpoint.allow_short === true ? { allowShort: true } : {}),
     ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
+    ...(options.naming == null ? {} : { naming: options.naming }),
     ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
   };
 }

@@ -10,6 +10,8 @@ export interface Select {
   (body: Json | undefined, firstPage: boolean): readonly Json[];
   /** Where the records are and why there, in words; undefined before the first page. */
   readonly explain?: () => string | undefined;
+  /** The keys that lead to the list of records, once a page has shown that they do; undefined where keys do not say it. */
+  readonly place?: () => readonly string[] | undefined;
 }
 
 /** For whom records are selected. */
@@ -30,10 +32,13 @@ export interface Selection {
  */
 export function selectByPath(selector: string, selection: Selection): Select {
   const path: JsonPath = parsePath(selector);
+  const keys = selector === "$" ? [] : selector.split(".");
+  let leads = false;
   const select: Select = (body, firstPage) => {
     if (body === undefined) return [];
     const matches = path.find(body);
     if (matches.length === 0) refuseError(body, selection);
+    leads = matches.length === 1 && Array.isArray(matches[0]) && follow(body, keys) === matches[0];
     if (matches.length === 0 && firstPage && selection.allowMissing !== true) {
       throw new SluiceError(
         "response/no-records",
@@ -54,7 +59,10 @@ export function selectByPath(selector: string, selection: Selection): Select {
     if (records.length === 0) refuseError(body, selection);
     return records;
   };
-  return Object.assign(select, { explain: () => `${selector}: as data_selector says` });
+  return Object.assign(select, {
+    explain: () => `${selector}: as data_selector says`,
+    place: () => (leads ? keys : undefined),
+  });
 }
 
 /** GraphQL answers 200 with `errors`, and null for data. */
@@ -101,8 +109,10 @@ interface Found {
 export function selectByDetection(selection: Selection): Select {
   let found: Found | undefined;
   let reason: string | undefined;
+  let isList = false;
   const select: Select = (body) => {
     if (!isObject(body)) {
+      isList = Array.isArray(body);
       reason ??= "the body: it is a list";
       return selectWhole(body, true);
     }
@@ -113,14 +123,19 @@ export function selectByDetection(selection: Selection): Select {
       return isEmptyPage(body) ? [] : [body];
     }
     reason = `${found.place.join(".")}: ${found.reason}`;
-    let value: Json | undefined = body;
-    for (const key of found.place)
-      value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+    const value = follow(body, found.place);
     const records = value === undefined ? [] : selectWhole(value, false);
     if (records.length === 0) refuseError(body, selection);
     return records;
   };
-  return Object.assign(select, { explain: () => reason });
+  return Object.assign(select, { explain: () => reason, place: () => (isList ? [] : found?.place) });
+}
+
+/** What stands where the keys lead, each of them an own key of an object. */
+function follow(body: Json, keys: readonly string[]): Json | undefined {
+  let value: Json | undefined = body;
+  for (const key of keys) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  return value;
 }
 
 function detect(body: JsonObject, { resource }: Selection): Found | undefined {

@@ -96,7 +96,7 @@ export function planSteps(
     for await (const page of pages) {
       let values = page.records.values;
       for (const step of planned) values = await applied(step, values, resource, now);
-      yield { ...page, records: { ...page.records, values } };
+      yield { ...page, records: { kind: "objects", values } };
     }
   };
 }

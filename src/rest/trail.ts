@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Json } from "../model/json.js";
+import { countOf, firstOf, sameBytes } from "../json/records.js";
+import type { Records } from "../model/source.js";
 
 /** As many of the latest requests are remembered one by one, and up to as many before them. */
 const RECENT = 50_000;
@@ -34,18 +35,18 @@ export class RequestTrail {
  * within a few rounds if the API begins anew (Brent's rule as above). Two pages are held in memory.
  */
 export class PageTrail {
-  #before: readonly Json[] | undefined;
-  readonly #anchor = new Anchor<readonly Json[]>();
+  #before: Records | undefined;
+  readonly #anchor = new Anchor<Records>();
 
   /** Which earlier page has the same records: the one before, or one further back. */
-  repeated(records: readonly Json[]): "before" | "earlier" | undefined {
+  repeated(records: Records): "before" | "earlier" | undefined {
     if (sameRecords(records, this.#before)) return "before";
     return sameRecords(records, this.#anchor.held) ? "earlier" : undefined;
   }
 
-  add(records: readonly Json[]): void {
+  add(records: Records): void {
     this.#before = records;
-    if (records.length > 0) this.#anchor.pass(records);
+    if (countOf(records) > 0) this.#anchor.pass(records);
   }
 }
 
@@ -63,7 +64,8 @@ class Anchor<T> {
   }
 }
 
-function sameRecords(one: readonly Json[], other: readonly Json[] | undefined): boolean {
-  if (other === undefined || one.length === 0 || one.length !== other.length) return false;
-  return isDeepStrictEqual(one[0], other[0]) && isDeepStrictEqual(one, other);
+function sameRecords(one: Records, other: Records | undefined): boolean {
+  if (other === undefined || countOf(one) === 0 || countOf(one) !== countOf(other)) return false;
+  if (one.kind === "document" && other.kind === "document") return sameBytes(one, other);
+  return isDeepStrictEqual(firstOf(one), firstOf(other)) && isDeepStrictEqual(one.values, other.values);
 }

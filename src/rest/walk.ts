@@ -7,12 +7,14 @@ import {
   type Send,
 } from "../http/message.js";
 import { displayUrl, fingerprint, withoutParams } from "../http/url.js";
+import { countOf } from "../json/records.js";
 import { SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
-import type { Json, JsonObject } from "../model/json.js";
-import type { Io, Page } from "../model/source.js";
+import type { JsonObject } from "../model/json.js";
+import type { Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
-import type { Decode } from "./decoder.js";
+import { contentReader, viewOf } from "./content.js";
+import type { Decode, ReadDocument } from "./decoder.js";
 import type { CutPage } from "./ignored.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
@@ -30,6 +32,8 @@ export interface WalkSpec {
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
   readonly decode: Decode;
+  /** Reads a body without making values of it, where that can be; what it gives nothing for is decoded. Default: never. */
+  readonly readDocument?: ReadDocument | undefined;
   /** A new selection for each walk: detection remembers the place it found. */
   readonly select: () => Select;
   readonly hasPrimaryKey: boolean;
@@ -87,6 +91,7 @@ export async function* walk(
   const contents = new PageTrail();
   const mayRunAhead = io.trace === undefined ? (spec.mayRunAhead ?? (() => true)) : () => false;
   const ahead: Flight[] = [];
+  const reader = contentReader(spec, select, io);
   const start = (request: HttpRequest, known = fingerprint(request)): Flight => {
     const abort = new AbortController();
     const exchange = send(request, AbortSignal.any([io.signal, abort.signal]));
@@ -123,19 +128,19 @@ export async function* walk(
         prepare(comingAfter(spec, at, next));
       }
       const firstHead = exchange.head;
-      const { head, value: body, bytes } = await exchange.read(spec.decode);
-      const records = select(body, isFirst);
-      const content = { ...(body === undefined ? {} : { body }), records };
-      if (next === undefined) next = nextOf(spec, at, head, content);
+      const { head, value: body, bytes } = await exchange.read(reader.decode);
+      const content = reader.content(body, isFirst);
+      const { records } = content;
+      if (next === undefined) next = nextOf(spec, at, head, viewOf(content));
       else if (head !== firstHead) next = nextOf(spec, at, head);
 
       const leadsOn = "request" in next;
       const repeats = "request" in next && next.repeats === true;
       if (!repeats) refuseRepeatedPage(spec, at.request, records, contents);
       contents.add(records);
-      emptyPages = records.length === 0 ? emptyPages + 1 : 0;
+      emptyPages = countOf(records) === 0 ? emptyPages + 1 : 0;
       const loops = "request" in next && requests.has(fingerprint(next.request));
-      prepare(loops ? [] : comingAfter(spec, at, next, { head, ...content }));
+      prepare(loops ? [] : comingAfter(spec, at, next, { head, ...viewOf(content) }));
 
       const pages = at.pages + 1;
       io.trace?.(
@@ -149,7 +154,7 @@ export async function* walk(
         }),
       );
       yield {
-        records: { kind: "objects", values: repeats ? [] : records },
+        records: repeats ? { kind: "objects", values: [] } : records,
         bytes,
         ...("request" in next
           ? loops
@@ -195,7 +200,7 @@ function nextOf(
   spec: WalkSpec,
   { request, memo, pages }: Place,
   head: ResponseHead,
-  content: { body?: Json; records?: readonly Json[] } = {},
+  content: Pick<PageView, "body" | "records"> = {},
 ): Next {
   try {
     const next = spec.paginator.next({ request, head, ...(memo === undefined ? {} : { memo }), ...content });
@@ -214,11 +219,11 @@ function nextOf(
 function refuseRepeatedPage(
   spec: WalkSpec,
   request: HttpRequest,
-  records: readonly Json[],
+  records: Records,
   contents: PageTrail,
 ): void {
   // A single record without a key may rightly occur twice, as in a log.
-  if (!spec.hasPrimaryKey && records.length === 1) return;
+  if (!spec.hasPrimaryKey && countOf(records) === 1) return;
   const repeated = contents.repeated(records);
   if (repeated === undefined) return;
   const which = repeated === "before" ? "the page before it" : "an earlier page";

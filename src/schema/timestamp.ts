@@ -24,6 +24,9 @@ const LOWER_Z = 122;
 const DAY_SECONDS = 86_400;
 const FIRST_SECOND = -62_135_596_800; // 0001-01-01T00:00:00Z
 const LAST_SECOND = 253_402_300_799; // 9999-12-31T23:59:59Z
+/** Where text is put to be scanned. */
+const line = new Uint8Array(40);
+
 const SHORTEST = 13; // 20240101T1200
 const LONGEST = 35; // 2024-01-01T12:00:00.123456789+00:00
 
@@ -38,46 +41,61 @@ const LONGEST = 35; // 2024-01-01T12:00:00.123456789+00:00
  * texts as dlt's `iso_timestamp` detection.) `into` is meaningless after a refusal.
  */
 export function scanTimestamp(text: string, into: Instant): boolean {
-  const length = text.length;
-  if (length < SHORTEST || length > LONGEST) return false;
-  const extended = text.charCodeAt(4) === MINUS;
-  if (!extended && text.charCodeAt(8) !== UPPER_T) return false;
-  if (extended && length < 16) return false;
+  const size = text.length;
+  if (size < SHORTEST || size > LONGEST) return false;
+  return putOnLine(text) && scanTimestampBytes(line, 0, size, into);
+}
 
-  const days = extended ? extendedDate(text) : basicDate(text);
+/** Copies short text into `line`; false if it is not ASCII. */
+function putOnLine(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) return false;
+    line[at] = code;
+  }
+  return true;
+}
+
+/** As `scanTimestamp`, for text that stands as UTF-8 in `bytes[from .. to)`. */
+export function scanTimestampBytes(bytes: Uint8Array, from: number, to: number, into: Instant): boolean {
+  const size = to - from;
+  if (size < SHORTEST || size > LONGEST) return false;
+  const extended = bytes[from + 4] === MINUS;
+  if (!extended && bytes[from + 8] !== UPPER_T) return false;
+  if (extended && size < 16) return false;
+
+  const days = extended ? extendedDate(bytes, from) : basicDate(bytes, from);
   if (days !== days) return false;
-  let at = extended ? 10 : 8;
-  const separator = text.charCodeAt(at);
+  let at = from + (extended ? 10 : 8);
+  const separator = bytes[at];
   if (separator !== UPPER_T && separator !== SPACE) return false;
   at++;
 
-  const hour = pair(text, at);
+  const hour = pair(bytes, at);
   if (hour < 0 || hour > 23) return false;
   at += 2;
   if (extended) {
-    if (text.charCodeAt(at) !== COLON) return false;
+    if (bytes[at] !== COLON) return false;
     at++;
   }
-  const minute = pair(text, at);
+  const minute = pair(bytes, at);
   if (minute < 0 || minute > 59) return false;
   at += 2;
 
   let second = 0;
   let micros = 0;
-  const hasSeconds = extended
-    ? at < length && text.charCodeAt(at) === COLON
-    : at < length && isDigit(text, at);
+  const hasSeconds = extended ? at < to && bytes[at] === COLON : at < to && isDigit(bytes, at);
   if (hasSeconds) {
     if (extended) at++;
-    if (at + 2 > length) return false;
-    second = pair(text, at);
+    if (at + 2 > to) return false;
+    second = pair(bytes, at);
     if (second < 0 || second > 59) return false;
     at += 2;
-    if (at < length && text.charCodeAt(at) === DOT) {
+    if (at < to && bytes[at] === DOT) {
       const start = ++at;
       let scale = 100_000;
-      while (at < length && isDigit(text, at)) {
-        micros += (text.charCodeAt(at) - ZERO) * scale;
+      while (at < to && isDigit(bytes, at)) {
+        micros += (bytes[at]! - ZERO) * scale;
         // Past the sixth digit the scale is 0, which cuts off what is finer than a microsecond.
         scale = (scale / 10) | 0;
         at++;
@@ -87,12 +105,12 @@ export function scanTimestamp(text: string, into: Instant): boolean {
   }
 
   let offset = 0;
-  if (at < length) {
-    const sign = text.charCodeAt(at);
+  if (at < to) {
+    const sign = bytes[at];
     if (sign === UPPER_Z || sign === LOWER_Z) {
-      if (at + 1 !== length) return false;
+      if (at + 1 !== to) return false;
     } else if (sign === PLUS || sign === MINUS) {
-      offset = offsetSeconds(text, at + 1);
+      offset = offsetSeconds(bytes, at + 1, to);
       if (offset < 0) return false;
       if (sign === MINUS) offset = -offset;
     } else {
@@ -127,8 +145,8 @@ export function parseTimestamp(text: string): bigint | undefined {
 
 /** Days since 1970-01-01 of `YYYY-MM-DD` (years 0001 to 9999), or undefined. */
 export function parseDate(text: string): number | undefined {
-  if (text.length !== 10 || text.charCodeAt(4) !== MINUS) return undefined;
-  const days = extendedDate(text);
+  if (text.length !== 10 || text.charCodeAt(4) !== MINUS || !putOnLine(text)) return undefined;
+  const days = extendedDate(line, 0);
   return Number.isNaN(days) ? undefined : days;
 }
 
@@ -151,14 +169,14 @@ export function epochSeconds(seconds: number): bigint | undefined {
 }
 
 /** Days since 1970-01-01 of `YYYY-MM-DD…`, NaN if there is no such day. */
-function extendedDate(text: string): number {
-  if (text.charCodeAt(7) !== MINUS) return Number.NaN;
-  return civilDays(pair(text, 0), pair(text, 2), pair(text, 5), pair(text, 8));
+function extendedDate(bytes: Uint8Array, at: number): number {
+  if (bytes[at + 7] !== MINUS) return Number.NaN;
+  return civilDays(pair(bytes, at), pair(bytes, at + 2), pair(bytes, at + 5), pair(bytes, at + 8));
 }
 
 /** Days since 1970-01-01 of `YYYYMMDD…`, NaN if there is no such day. */
-function basicDate(text: string): number {
-  return civilDays(pair(text, 0), pair(text, 2), pair(text, 4), pair(text, 6));
+function basicDate(bytes: Uint8Array, at: number): number {
+  return civilDays(pair(bytes, at), pair(bytes, at + 2), pair(bytes, at + 4), pair(bytes, at + 6));
 }
 
 /**
@@ -181,24 +199,24 @@ function monthLength(year: number, month: number): number {
 }
 
 /** The seconds of `hh`, `hhmm` or `hh:mm` at the end of the text; -1 if it is none of these. */
-function offsetSeconds(text: string, at: number): number {
-  const size = text.length - at;
+function offsetSeconds(bytes: Uint8Array, at: number, to: number): number {
+  const size = to - at;
   if (size !== 2 && size !== 4 && size !== 5) return -1;
-  if (size === 5 && text.charCodeAt(at + 2) !== COLON) return -1;
-  const hours = pair(text, at);
-  const minutes = size === 2 ? 0 : pair(text, text.length - 2);
+  if (size === 5 && bytes[at + 2] !== COLON) return -1;
+  const hours = pair(bytes, at);
+  const minutes = size === 2 ? 0 : pair(bytes, to - 2);
   if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return -1;
   return hours * 3600 + minutes * 60;
 }
 
-function isDigit(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
+function isDigit(bytes: Uint8Array, at: number): boolean {
+  const code = bytes[at]!;
   return code >= ZERO && code <= 57;
 }
 
-/** The number that two digits make, -1 if they aren't digits. Both must be inside the text. */
-function pair(text: string, at: number): number {
-  const tens = text.charCodeAt(at) - ZERO;
-  const ones = text.charCodeAt(at + 1) - ZERO;
+/** The number that two digits make, -1 if they aren't digits. Both must be inside the bytes. */
+function pair(bytes: Uint8Array, at: number): number {
+  const tens = bytes[at]! - ZERO;
+  const ones = bytes[at + 1]! - ZERO;
   return tens >>> 0 <= 9 && ones >>> 0 <= 9 ? tens * 10 + ones : -1;
 }

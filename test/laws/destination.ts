@@ -187,6 +187,9 @@ interface Load {
   readonly disposition?: WriteDisposition;
   readonly merge?: MergeRules;
   readonly snapshot?: boolean;
+  /** The walk whose rows become visible together; with `isPart` this is one of its parts. */
+  readonly walk?: string;
+  readonly isPart?: true;
   /** Parents before children. One table may come several times: each is a batch. */
   readonly batches: readonly TableRows[];
   /** All tables of the resource; by default the newest schema of each in `batches`. */
@@ -226,6 +229,7 @@ function planOf(load: Load): StagePlan {
     loadId: "load-1",
     writeDisposition: load.disposition ?? "append",
     ...(load.merge === undefined ? {} : { merge: load.merge }),
+    ...(load.walk === undefined ? {} : { walk: load.walk }),
   };
 }
 
@@ -241,10 +245,10 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
   return {
     id,
     tables,
-    changes: load.changes ?? changesBetween(existing, tables),
+    changes: load.changes ?? (load.isPart === true ? [] : changesBetween(existing, tables)),
     state: {
       fingerprint: "f1",
-      status: "done",
+      status: load.isPart === true ? "running" : "done",
       loadId: "load-1",
       loadResources: [load.resource ?? "resource"],
       packages,
@@ -252,6 +256,7 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
       ...load.state,
     },
     ...(load.snapshot === undefined ? {} : { snapshot: load.snapshot }),
+    ...(load.isPart === undefined ? {} : { isPart: load.isPart }),
     rejects: load.rejects ?? [],
     startedAt: STARTED_AT,
     schemaHash: `hash of ${jsonText(tables as unknown as Json)}`,
@@ -747,6 +752,195 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     await trial.load({ disposition: "merge", batches: ordersWithItems([1, "a2", ["w"]]) });
     assert.deepEqual(await trial.data("orders"), ordersData([1, "a2"], [2, "b"]));
     assert.deepEqual(await skus(trial), ["w", "z"]);
+  },
+
+  "parts of a walk stay out of sight until it is complete": async (trial) => {
+    mustKeepParts(trial);
+    const wider = { ...ORDERS, columns: [...ORDERS.columns, column("late", "text")] };
+    const last = {
+      table: {
+        ...wider,
+        columns: wider.columns.map((one) => (one.name === "id" ? column("id", "double") : one)),
+      },
+      rows: [rootRow({ id: 4.5, name: "d", late: "!" })],
+    };
+    await trial.load({ disposition: "replace", batches: ordersWithItems([1, "old", ["o"]]) });
+    const walk = { disposition: "replace", walk: "w1" } as const;
+    const state = (page: number) => ({ state: { position: { page } } });
+    const seen = async () => ({
+      orders: await trial.data("orders"),
+      skus: await skus(trial),
+      parts: await partValues(trial),
+      described: await trial.connection.describe(["orders", "orders__items"]),
+      tables: (await trial.connection.state("shop"))?.tables,
+    });
+    const before = await seen();
+    const stage = await trial.connection.stage(trial.plan({ ...walk, batches: [] }));
+    for (const [page, batches] of [ordersWithItems([1, "a", ["x", "y"]]), [orders([1, "b"])]].entries()) {
+      const part: Load = {
+        ...walk,
+        ...state(page),
+        isPart: true,
+        batches,
+        rejects: page === 0 ? [REJECT] : [],
+      };
+      await writeAll(stage, part);
+      const receipt = await stage.commit(await trial.package(part));
+      assert.deepEqual(receipt.tables["orders"], counts(0, 0, 0, page === 0 ? 1 : 0));
+      assert.deepEqual(await seen(), before);
+      assert.deepEqual((await trial.connection.state("shop"))?.resources["orders"]?.position, { page });
+    }
+    await stage[Symbol.asyncDispose]();
+    assert.equal((await trial.rows(DATASET, SYSTEM_TABLES.rejects)).length, 1);
+    // As after a kill: on another connection, with nothing but what was committed.
+    const other = await trial.connect();
+    await loadInto(other, {
+      ...walk,
+      isPart: true,
+      tables: [wider, ITEMS, PARTS],
+      batches: [{ table: wider, rows: [rootRow({ id: 3, name: "c", late: null })] }],
+    });
+    assert.deepEqual(await seen(), before);
+    const receipt = await loadInto(other, { ...walk, batches: [last], tables: [last.table, ITEMS, PARTS] });
+    assert.deepEqual(await trial.data("orders"), [
+      { id: 1, name: "a", late: null },
+      { id: 1, name: "b", late: null },
+      { id: 3, name: "c", late: null },
+      { id: 4.5, name: "d", late: "!" },
+    ]);
+    assert.deepEqual(
+      [await skus(trial), await partValues(trial)],
+      [
+        ["x", "y"],
+        [1n, 1n, 10n, 10n],
+      ],
+    );
+    assert.deepEqual(receipt.tables, {
+      orders: counts(4, 0, 1),
+      orders__items: counts(2, 0, 1),
+      orders__items__parts: counts(4, 0, 2),
+    });
+    // They are used up.
+    await loadInto(other, { ...walk, batches: [last], tables: [last.table, ITEMS, PARTS] });
+    assert.deepEqual(
+      (await trial.data("orders")).map(({ id }) => id),
+      [4.5],
+    );
+  },
+
+  "parts of a merge meet the table as one package": async (trial) => {
+    mustKeepParts(trial);
+    const table = { ...ORDERS, columns: [...ORDERS.columns, column("day", "text")] };
+    const rows = (...given: readonly [id: number, day: string][]) => ({
+      table,
+      rows: given.map(([id, day]) => rootRow({ id, name: "n", day })),
+    });
+    const load = (batches: readonly TableRows[], more: Partial<Load> = {}) =>
+      trial.load({ disposition: "merge", walk: "w1", tables: [table], batches, ...more });
+    // Of the two of 6 the one on Monday stays, so no row of Tuesday has come.
+    const merge: MergeRules = { mergeKey: ["day"], dedupSort: { column: "day", order: "asc" } };
+    await load([rows([1, "mon"], [2, "mon"], [3, "tue"], [4, "wed"])], { walk: "w0" });
+    await load([rows([5, "mon"], [6, "tue"])], { merge, isPart: true });
+    await load([rows([6, "mon"], [7, "mon"])], { merge, isPart: true });
+    const receipt = await load([], { merge });
+    assert.deepEqual(
+      (await trial.data("orders")).map(({ id, day }) => [id, day]),
+      [
+        [3n, "tue"],
+        [4n, "wed"],
+        [5n, "mon"],
+        [6n, "mon"],
+        [7n, "mon"],
+      ],
+    );
+    assert.deepEqual(receipt.tables["orders"], counts(3, 0, 2));
+    const missing: MergeRules = { deleteMissing: "hard" };
+    await load([rows([4, "a"])], { walk: "w2", merge: missing, isPart: true });
+    await load([rows([4, "b"], [8, "c"])], { walk: "w2", merge: missing, snapshot: true });
+    assert.deepEqual(
+      (await trial.data("orders")).map(({ id, day }) => [id, day]),
+      [
+        [4n, "b"],
+        [8n, "c"],
+      ],
+    );
+  },
+
+  "parts of another walk, and of a state that was forgotten, are gone": async (trial) => {
+    mustKeepParts(trial);
+    const load = (walk: string | undefined, id: number, more: Partial<Load> = {}) =>
+      trial.load({
+        disposition: "replace",
+        ...(walk === undefined ? {} : { walk }),
+        batches: [orders([id, "n"])],
+        ...more,
+      });
+    await load("w1", 1, { isPart: true });
+    await load("w2", 2, { isPart: true });
+    await load("w2", 3);
+    assert.deepEqual(await trial.data("orders"), ordersData([2, "n"], [3, "n"]));
+    await load("w3", 4, { isPart: true });
+    await trial.connection.resetState("shop", ["orders"]);
+    await load("w3", 5);
+    assert.deepEqual(await trial.data("orders"), ordersData([5, "n"]));
+    await load("w4", 6, { isPart: true });
+    await trial.connection.resetState("shop");
+    await load("w4", 7);
+    assert.deepEqual(await trial.data("orders"), ordersData([7, "n"]));
+    await load("w5", 8, { isPart: true });
+    await load(undefined, 9, { disposition: "append" });
+    await load("w5", 10);
+    assert.deepEqual(await trial.data("orders"), ordersData([10, "n"]));
+  },
+
+  "parts of other pipelines and resources are left alone": async (trial) => {
+    mustKeepParts(trial);
+    const load = (pipeline: string, resource: string, id: number, isPart: boolean) =>
+      trial.load({
+        pipeline,
+        resource,
+        disposition: "replace",
+        walk: "w1",
+        batches: [orders([id, resource])],
+        ...(isPart ? { isPart } : {}),
+      });
+    await load("one", "orders", 1, true);
+    await load("two", "orders", 2, true);
+    await load("one", "people", 3, true);
+    await load("two", "orders", 4, false);
+    assert.deepEqual(await trial.data("orders"), ordersData([2, "orders"], [4, "orders"]));
+    await trial.connection.resetState("two");
+    await load("one", "people", 5, false);
+    assert.deepEqual(await trial.data("orders"), ordersData([3, "people"], [5, "people"]));
+    await load("one", "orders", 6, false);
+    assert.deepEqual(await trial.data("orders"), ordersData([1, "orders"], [6, "orders"]));
+  },
+
+  "a part that is replayed, and a last package that fails, change nothing": async (trial) => {
+    mustKeepParts(trial);
+    const walk = { disposition: "replace", walk: "w1" } as const;
+    await trial.load({ ...walk, id: "p1", isPart: true, batches: [orders([1, "a"])] });
+    const before = await everything(trial);
+    const again = await trial.load({ ...walk, id: "p1", isPart: true, batches: [orders([1, "a"])] });
+    assert.equal(again.replayed, true);
+    assert.deepEqual(await everything(trial), before);
+    const impossible: SchemaChange = {
+      op: "widen-column",
+      table: "nowhere",
+      column: column("x", "double"),
+      from: "bigint",
+    };
+    const changes: SchemaChange[] = [{ op: "create-table", table: ORDERS }];
+    for (const disposition of ["replace", "merge"] as const) {
+      const load = { ...walk, disposition, batches: [orders([2, "b"])] };
+      await rejection(trial.load({ ...load, changes: [...changes, impossible] }));
+      assert.deepEqual(await everything(trial), before);
+    }
+    const stage = await trial.connection.stage(trial.plan({ ...walk, batches: [] }));
+    await writeAll(stage, { batches: [orders([2, "b"])] });
+    await stage.commit(await trial.package({ ...walk, batches: [], tables: [ORDERS], changes }));
+    await stage[Symbol.asyncDispose]();
+    assert.deepEqual(await trial.data("orders"), ordersData([1, "a"], [2, "b"]));
   },
 
   "a new column keeps old rows": async (trial) => {
@@ -1317,6 +1511,11 @@ const REJECT: Reject = {
   value: "null",
   record: '{"id":1,"items":[{"price":null}],"s":"é\'\\""}',
 };
+
+/** The core commits no parts where they are not kept: such a destination lists the laws of parts in `cannot`. */
+function mustKeepParts(trial: Trial): void {
+  assert.equal(trial.connection.keepsParts, true, "the connection does not keep parts");
+}
 
 function byText(left: unknown, right: unknown): number {
   return String(left) < String(right) ? -1 : 1;

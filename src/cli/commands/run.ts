@@ -13,6 +13,8 @@ interface RunFlags extends PipelineFlags {
   readonly select?: readonly string[];
   readonly fullRefresh?: boolean;
   readonly quiet?: boolean;
+  readonly from?: string;
+  readonly to?: string;
 }
 
 export function register(program: Command, session: Session): void {
@@ -23,6 +25,11 @@ export function register(program: Command, session: Session): void {
   addTapeOptions(addPipelineOptions(command))
     .option("--select <names>", "only these resources, separated by commas", names)
     .option("--full-refresh", "forget where walks stopped and start them anew")
+    .option(
+      "--from <value>",
+      "with --to: read incremental resources from here, and leave what is remembered alone",
+    )
+    .option("--to <value>", "with --from: the end of the range, which is not part of it")
     .option("--quiet", "no progress and no summary, only errors")
     .action((config: string | undefined, flags: RunFlags) => {
       const startedAt = session.now();
@@ -32,7 +39,13 @@ export function register(program: Command, session: Session): void {
 }
 
 async function runPipeline(config: string | undefined, flags: RunFlags, session: Session): Promise<number> {
-  const { exitCodeOf, loadPipeline, run } = await import("../../index.js");
+  const { exitCodeOf, loadPipeline, run, SluiceError } = await import("../../index.js");
+  const { from, to } = flags;
+  if ((from === undefined) !== (to === undefined)) {
+    throw new SluiceError("config/usage", "a range has a start and an end", {
+      hint: "Give --from and --to.",
+    });
+  }
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   // Ctrl-C while the configuration was read: nothing has begun that would have to end well.
   session.signal.throwIfAborted();
@@ -44,6 +57,7 @@ async function runPipeline(config: string | undefined, flags: RunFlags, session:
   try {
     report = await run(pipeline, {
       ...(flags.select === undefined ? {} : { select: flags.select }),
+      ...(from === undefined || to === undefined ? {} : { backfill: { from, to } }),
       fullRefresh: flags.fullRefresh ?? false,
       signal: session.signal,
       onEvent: (event) => renderer.event(event),

@@ -6,18 +6,28 @@ import { renderTable } from "../render/table.js";
 import { clean, createStyle, cut } from "../render/text.js";
 import { hasColor, type Session } from "../session.js";
 import { addPipelineOptions, loadOptions, names, type PipelineFlags } from "./options.js";
+import { inOrder } from "./preview.js";
 
 interface StateFlags extends PipelineFlags {
   readonly select?: readonly string[];
   readonly yes?: boolean;
 }
 
+interface MoveFlags extends PipelineFlags {
+  readonly yes?: boolean;
+  readonly cursor?: string;
+  readonly to?: string;
+  readonly by?: string;
+}
+
+const CONFIG = ["[config]", "configuration file; default: sluice.config.* in the current folder"] as const;
+
 export function register(program: Command, session: Session): void {
   const state = program.command("state").description("What the destination remembers of a pipeline.");
   const show = state
     .command("show")
     .description("Show where each resource stands.")
-    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+    .argument(...CONFIG);
   addPipelineOptions(show)
     .option("--select <names>", "only these resources, separated by commas", names)
     .action((config: string | undefined, flags: StateFlags) =>
@@ -26,12 +36,37 @@ export function register(program: Command, session: Session): void {
   const reset = state
     .command("reset")
     .description("Forget where resources stand, so that the next run reads them from the start. Rows stay.")
-    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+    .argument(...CONFIG);
   addPipelineOptions(reset)
     .option("--select <names>", "only these resources, separated by commas", names)
     .option("--yes", "do not ask")
     .action((config: string | undefined, flags: StateFlags) =>
       attempt(session, { json: flags.json }, () => resetPipeline(config, flags, session)),
+    );
+  const set = state
+    .command("set")
+    .description("Make the next run of an incremental resource start at a value. Rows stay.")
+    .argument("<resource>", "an incremental resource")
+    .argument(...CONFIG);
+  addPipelineOptions(set)
+    .requiredOption("--cursor <value>", "the new last value, as the records have it at cursor_path")
+    .option("--yes", "do not ask")
+    .action((first: string, second: string | undefined, flags: MoveFlags) =>
+      attempt(session, { json: flags.json }, () => moveLastValue(inOrder(first, second), flags, session)),
+    );
+  const rewind = state
+    .command("rewind")
+    .description(
+      "Make the next run of an incremental resource start further back than it has read. Rows stay.",
+    )
+    .argument("<resource>", "an incremental resource")
+    .argument(...CONFIG);
+  addPipelineOptions(rewind)
+    .option("--to <value>", "back to this value, as the records have it at cursor_path")
+    .option("--by <distance>", "back by a duration such as 7d or PT6H, or for numbers by a number")
+    .option("--yes", "do not ask")
+    .action((first: string, second: string | undefined, flags: MoveFlags) =>
+      attempt(session, { json: flags.json }, () => moveLastValue(inOrder(first, second), flags, session)),
     );
 }
 
@@ -65,6 +100,42 @@ function selected(
   );
 }
 
+/** `state set` and `state rewind`: the last value of one resource is changed. */
+async function moveLastValue(
+  { resource, config }: ReturnType<typeof inOrder>,
+  flags: MoveFlags,
+  session: Session,
+): Promise<number> {
+  const { loadPipeline, rewindLastValue, setLastValue, SluiceError } = await import("../../index.js");
+  const { cursor, to, by } = flags;
+  if (cursor === undefined && (to === undefined) === (by === undefined)) {
+    throw new SluiceError("config/usage", "it is not clear how far back", { hint: "Give --to or --by." });
+  }
+  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const { location } = pipeline.destination;
+  const how = cursor === undefined ? (to === undefined ? `back by ${by}` : `back to ${to}`) : `to ${cursor}`;
+  const question = `Move the last value of ${clean(resource)} in ${clean(location)} ${clean(how)}? The next run starts there; rows stay.`;
+  if (flags.yes !== true && !(await session.confirm(question))) {
+    throw new SluiceError("config/usage", "the state was not changed", {
+      hint: "Add --yes to change it without being asked.",
+    });
+  }
+  const { before, after, warning } =
+    cursor === undefined
+      ? await rewindLastValue(pipeline, resource, to === undefined ? { by: by ?? "" } : { to })
+      : await setLastValue(pipeline, resource, cursor);
+  const { stdout } = session;
+  if (flags.json === true) {
+    const document = { pipeline: pipeline.name, destination: location, resource, before, after, warning };
+    stdout.write(`${jsonText(document, 2)}\n`);
+    return 0;
+  }
+  const from = before === undefined ? "nothing" : reachedText(before);
+  stdout.write(`${clean(resource)}: ${clean(from)} -> ${clean(reachedText(after))}\n`);
+  if (warning !== undefined) stdout.write(`warning: ${clean(warning)}\n`);
+  return 0;
+}
+
 /** Where each resource stands, for people. */
 export async function renderState(
   resources: Readonly<Record<string, ResourceState>>,
@@ -72,7 +143,7 @@ export async function renderState(
 ): Promise<string> {
   const rows = Object.entries(resources).map(([name, state]) => [
     name,
-    state.status === "done" ? "complete" : "cut short",
+    walkText(state),
     new Date(state.committedAt).toISOString(),
     state.loadId,
     cut(clean(reachedText(state.cursor)), Math.max(20, columns - 100)),
@@ -82,6 +153,12 @@ export async function renderState(
     title,
   }));
   return `${await renderTable(titles, rows, createStyle(color))}\n`;
+}
+
+function walkText({ held, loadId, status }: ResourceState): string {
+  if (loadId === "") return "none";
+  if (status === "done") return "complete";
+  return held === undefined ? "cut short" : "cut short, rows kept back";
 }
 
 /** How far an incremental resource has read, without what it needs to know records again. */

@@ -192,6 +192,11 @@ export function findPackage(place: Place): string {
   return `SELECT 1 FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${place.dialect.quote("package")} = $1`;
 }
 
+/** Parameters: pipeline. A row if anything of it was ever committed. */
+export function findLoad(place: Place): string {
+  return `SELECT 1 FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${place.dialect.quote("pipeline")} = $1 LIMIT 1`;
+}
+
 /** Parameters: state, time as ISO text, pipeline, resource. */
 export function updateState(place: Place): string {
   const { dialect } = place;
@@ -210,6 +215,15 @@ export function readState(place: Place): string {
   return (
     `SELECT ${quote("resource")}, ${quote("state")} FROM ${tableName(place, SYSTEM_TABLES.state)} ` +
     `WHERE ${quote("pipeline")} = $1 ORDER BY ${quote("resource")}`
+  );
+}
+
+/** Parameters: pipeline, name. Rows: state. */
+export function readOneState(place: Place): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  return (
+    `SELECT ${quote("state")} FROM ${tableName(place, SYSTEM_TABLES.state)} ` +
+    `WHERE ${quote("pipeline")} = $1 AND ${quote("resource")} = $2`
   );
 }
 
@@ -239,11 +253,25 @@ function noteKey(name: string): string | undefined {
   return name.startsWith(NOTE) ? name.slice(NOTE.length) : undefined;
 }
 
+/** So do the tables that keep parts, for each resource that has some. */
+const PARTS = "@parts/";
+
+/** The name under which it is stored where a resource's parts are. */
+export function partsName(resource: string): string {
+  return PARTS + resource;
+}
+
+/** The resource whose parts are stored under this name; undefined: it is something else. */
+export function partsResource(name: string): string | undefined {
+  return name.startsWith(PARTS) ? name.slice(PARTS.length) : undefined;
+}
+
 /** Rows of `readState` as the resources' states and the notes. */
 export function partState(rows: readonly (readonly unknown[])[]): Pick<PipelineState, "resources" | "notes"> {
   const resources: Record<string, ResourceState> = {};
   const notes: Record<string, Json> = {};
   for (const [name, state] of rows) {
+    if (partsResource(String(name)) !== undefined) continue;
     const value: unknown = JSON.parse(String(state));
     const key = noteKey(String(name));
     if (key === undefined) resources[String(name)] = value as ResourceState;

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { ResponseHead } from "../../http/message.js";
+import { setOwn } from "../../json/exact.js";
 import { SluiceError } from "../../model/error.js";
 import type { Json } from "../../model/json.js";
 import { defineDecoder } from "../decoder.js";
 import { type Fault, knownCharset, readText, unreadable } from "./body-text.js";
-import { setOwn } from "./exact-json.js";
 
 const FAULT: Fault = {
   code: "response/malformed",

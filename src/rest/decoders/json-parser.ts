@@ -1,6 +1,6 @@
+import { JsonSyntaxError, parseExactJson } from "../../json/exact.js";
 import type { Json } from "../../model/json.js";
 import type { BodyText } from "./body-text.js";
-import { JsonSyntaxError, parseExactJson } from "./exact-json.js";
 
 /**
  * What parses the JSON texts of a body: `JSON.parse`, or where a number might lose digits `parseExactJson`, which gives

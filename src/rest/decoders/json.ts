@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import type { ResponseHead, RetryableError } from "../../http/message.js";
+import { readDocument } from "../../json/document.js";
 import type { Json } from "../../model/json.js";
-import { defineDecoder } from "../decoder.js";
+import { defineDecoder, type ReadDocument } from "../decoder.js";
 import { byteAt, type Fault, readText, unreadable } from "./body-text.js";
 import { faultOf, jsonParserFor } from "./json-parser.js";
 
@@ -39,6 +41,7 @@ export const jsonDecoder = defineDecoder({
         throw notJson(body.text, head);
       }
     },
+  readDocument: (bytes, head, keys) => readJsonDocument(bytes, head, keys),
   examples: [
     {
       title: "a document",
@@ -48,6 +51,20 @@ export const jsonDecoder = defineDecoder({
     },
   ],
 });
+
+/**
+ * Reads a body that is plain UTF-8 as a document. Everything else (another charset, nothing, what is not JSON) is for
+ * the decoder.
+ */
+export const readJsonDocument: ReadDocument = (bytes, head, keys) => {
+  if (
+    head.status === 204 ||
+    bytes[0] === 0xef ||
+    /charset=(?!"?utf-?8)/i.test(head.headers["content-type"] ?? "")
+  )
+    return undefined;
+  return isUtf8(bytes) ? readDocument(bytes, keys) : undefined;
+};
 
 function notJson(text: string, head: ResponseHead): RetryableError {
   const position = faultOf(text);

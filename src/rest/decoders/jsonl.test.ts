@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RetryableError } from "../../http/message.js";
+import { parseExactJson } from "../../json/exact.js";
 import { SluiceError } from "../../model/error.js";
-import { parseExactJson } from "./exact-json.js";
 import { jsonlDecoder } from "./jsonl.js";
 
 const head = { status: 200, url: "https://api.test/calls", headers: { "content-type": "application/jsonl" } };

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { parseExactJson } from "../../json/exact.js";
 import type { Json } from "../../model/json.js";
 import { defineDecoder } from "../decoder.js";
 import { type Fault, readText, unreadable } from "./body-text.js";
-import { parseExactJson } from "./exact-json.js";
 import { faultOf, jsonParserFor } from "./json-parser.js";
 
 const FAULT: Fault = {

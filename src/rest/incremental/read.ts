@@ -1,5 +1,5 @@
 import type { JsonObject } from "../../model/json.js";
-import type { Completeness, Io, Page } from "../../model/source.js";
+import type { Completeness, Io, Page, Records } from "../../model/source.js";
 import type { Position } from "../../model/state.js";
 import { worse } from "../completeness.js";
 import { isCutPage } from "../ignored.js";
@@ -76,7 +76,7 @@ export async function* readIncremental(
     for await (const page of walk(boundsOf(incremental, current, last, resource, io), inner)) {
       const values = page.records.values.filter(accepts);
       const { completeness, resume, cursor: _, ...rest } = page;
-      const records = { ...page.records, values };
+      const records: Records = { kind: "objects", values };
       if (completeness === undefined) {
         const at = resume === undefined ? undefined : placeAt(current, resume, progress, worst, isHeld);
         yield { ...rest, records, ...(at === undefined ? {} : { resume: at }) };

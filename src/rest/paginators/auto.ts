@@ -243,7 +243,7 @@ function checkEcho(page: PageView, { echo }: Detected): void {
 
 /** The body is the record itself, and no page whose list is empty. */
 function isOneRecord({ body, records = [] }: PageView): boolean {
-  if (records.length !== 1 || records[0] !== body || !isObject(body)) return false;
+  if (records.length !== 1 || records.at(0) !== body || !isObject(body)) return false;
   return !Object.values(body).some((value) => Array.isArray(value) && value.length === 0);
 }
 

@@ -404,8 +404,9 @@ export function signOfEnd(sight: Sight): string | undefined {
 
 /** The records of a page, by their ids where all have one: other fields may change from one answer to the next. */
 export function recordsHash({ records = [] }: PageView): string {
-  const ids = records.map((record) => (isObject(record) ? record["id"] : undefined));
-  const told = ids.every((id) => id !== undefined && id !== null) ? ids : records;
+  const all = [...records];
+  const ids = all.map((record) => (isObject(record) ? record["id"] : undefined));
+  const told = ids.every((id) => id !== undefined && id !== null) ? ids : all;
   const text = JSON.stringify(told, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { JsonSyntaxError, parseExactJson } from "./exact-json.js";
+import { JsonSyntaxError, parseExactJson } from "./exact.js";
 
 test.each<[string, unknown]>([
   ["9007199254740991", 9007199254740991],

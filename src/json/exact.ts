@@ -1,4 +1,4 @@
-import type { Json } from "../../model/json.js";
+import type { Json } from "../model/json.js";
 
 /** Where a text stops being JSON. */
 export class JsonSyntaxError extends Error {

@@ -1,0 +1,206 @@
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { readDocument } from "../json/document.js";
+import { parseExactJson } from "../json/exact.js";
+import { Keys } from "../json/keys.js";
+import { recordsAt } from "../json/records.js";
+import type { Batch } from "../model/batch.js";
+import type { Json } from "../model/json.js";
+import type { ColumnHint, ContractMode, Records, ResourceHints } from "../model/source.js";
+import { SYSTEM_COLUMNS } from "../model/table.js";
+import { createNormalizer } from "./normalizer.js";
+import { batchRows, type Cell } from "./rows.js";
+
+/** `FUZZ_RUNS=100000 npx vitest run src/normalize/document.property.test.ts` is the long form. */
+const RUNS = Number(process.env["FUZZ_RUNS"] ?? 300);
+
+// Both ways into the tables, records as values and records in a document, must give the same tables, rows and rejects.
+
+const scalar = fc.oneof(
+  fc.constantFrom(
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "1",
+    "1.0",
+    "2.5",
+    "-7.25",
+    "1e3",
+    "0.1",
+    "1e-7",
+    "1e400",
+  ),
+  fc.constantFrom(
+    "9007199254740991",
+    "9007199254740993",
+    "1767225600000000",
+    "-12345678901234567890",
+    "123456789012345.6",
+  ),
+  fc.constantFrom(
+    '"x"',
+    '""',
+    '"é"',
+    '"a\\nb"',
+    '"\\u0000"',
+    '"\\ud800"',
+    '"tail\\\\"',
+    '"2024-01-01T00:00:00Z"',
+  ),
+  fc.constantFrom(
+    '"2024-02-30T00:00:00Z"',
+    '"2024-05-06 07:08:09.123456789+02:00"',
+    '"2024-01-01"',
+    '"😀 long enough text"',
+  ),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+  fc.integer().map(String),
+  fc.string({ unit: "binary", maxLength: 80 }).map((text) => JSON.stringify(text)),
+);
+const key = fc.constantFrom(
+  "id",
+  "name",
+  "Name",
+  "\\u006eame",
+  "at",
+  "n",
+  "price",
+  "tags",
+  "geo",
+  "a__b",
+  "b",
+  "x y",
+);
+const { record } = fc.letrec<{ value: string; record: string }>((tie) => ({
+  record: fc
+    .array(fc.tuple(key, tie("value")), { maxLength: 7 })
+    .map((members) => `{${members.map(([name, value]) => `"${name}":${value}`).join(", ")}}`),
+  value: fc.oneof(
+    { maxDepth: 4 },
+    { arbitrary: scalar, weight: 6 },
+    tie("record"),
+    fc.array(tie("value"), { maxLength: 3 }).map((items) => `[${items.join(",")}]`),
+  ),
+}));
+/** Records whose members are mostly of one type, as those of an API are. */
+const regular = fc
+  .tuple(fc.integer(), fc.option(scalar), fc.integer({ min: 0, max: 3 }), fc.boolean())
+  .map(
+    ([id, odd, tags, flag]) =>
+      `{"id":${id},"name":"n${id}","at":"2024-01-01T00:00:00.5Z","price":${Math.abs(id % 900) / 100},"ok":${flag},` +
+      `"geo":{"n":${id},"x":null},"tags":[${Array.from({ length: tags }, (_, n) => `{"n":${n},"t":"${id}"}`).join(",")}]` +
+      `${odd === null ? "" : `,"n":${odd}`}}`,
+  );
+const pages = fc.array(fc.array(fc.oneof(record, regular, scalar), { minLength: 1, maxLength: 6 }), {
+  minLength: 1,
+  maxLength: 4,
+});
+
+const mode = fc.constantFrom<ContractMode>("evolve", "freeze", "discard_row", "discard_value");
+const hints: fc.Arbitrary<ResourceHints> = fc
+  .record({
+    keyed: fc.boolean(),
+    columns: fc.subarray<ColumnHint>([
+      { name: "n", dataType: "bigint" },
+      { name: "at", dataType: "timestamp" },
+      { name: "price", dataType: "decimal", precision: 10, scale: 2 },
+      { name: "geo", dataType: "json" },
+      { name: "name", nullable: false },
+    ]),
+    maxTableNesting: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
+    contract: fc.option(fc.record({ tables: mode, columns: mode, dataType: mode }), { nil: undefined }),
+  })
+  .map(({ keyed, columns, maxTableNesting, contract }) => ({
+    writeDisposition: "append",
+    primaryKey: keyed ? ["id"] : [],
+    columns,
+    ...(maxTableNesting === undefined ? {} : { maxTableNesting }),
+    ...(contract === undefined ? {} : { contract }),
+  }));
+
+/** Rows with ids as places: a record that is taken out and added again has used up an id. */
+function rowsOf(batches: readonly Batch[]): Record<string, Record<string, Cell>[]> {
+  const places = new Map<Cell, string>();
+  const tables = batches.map(({ table, ...batch }) => [table.name, batchRows({ table, ...batch })] as const);
+  for (const [table, rows] of tables) {
+    rows.forEach((row, at) => places.set(row[SYSTEM_COLUMNS.id] ?? null, `${table} ${at}`));
+  }
+  const placed = (name: string, cell: Cell) =>
+    /^_sluice_(?:id|parent_id|root_id)$/.test(name) ? (places.get(cell) ?? cell) : cell;
+  return Object.fromEntries(
+    tables.map(([table, rows]) => [
+      table,
+      rows.map((row) =>
+        Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, placed(name, cell)])),
+      ),
+    ]),
+  );
+}
+
+interface Outcome {
+  readonly rows: unknown;
+  readonly tables: unknown;
+  readonly rejects: unknown;
+  readonly count: number;
+}
+
+function load(
+  bodies: readonly string[],
+  how: ResourceHints,
+  settled: boolean,
+  read: (body: string) => Records,
+) {
+  const outcomes: (Outcome | string)[] = [];
+  let known: Outcome["tables"] = [];
+  // Two loads: what the first one makes of the schema, the second one is held to.
+  for (const part of [bodies.slice(0, 1), bodies.slice(1)]) {
+    const normalizer = createNormalizer({
+      resource: "r",
+      table: "r",
+      hints: how,
+      known: known as ReturnType<typeof normalizer.tables>,
+      settled: settled && outcomes.length > 0,
+      loadId: "1700000000.1",
+      now: 1_700_000_000_000,
+      random: () => 0.5,
+    });
+    try {
+      for (const body of part) normalizer.add(read(body));
+    } catch (error) {
+      outcomes.push((error as Error).message);
+      return outcomes;
+    }
+    const tables = normalizer.tables();
+    known = tables;
+    const { rows: count } = normalizer;
+    outcomes.push({ rows: rowsOf(normalizer.take()), tables, rejects: normalizer.takeRejects(), count });
+  }
+  return outcomes;
+}
+
+it(
+  "a document becomes the same tables as its values",
+  () => {
+    fc.assert(
+      fc.property(pages, hints, fc.boolean(), (records, how, settled) => {
+        const bodies = records.map((items) => `[${items.join(" , ")}]`);
+        const values = load(bodies, how, settled, (body) => ({
+          kind: "objects",
+          values: parseExactJson(Buffer.from(body).toString()) as Json[],
+        }));
+        const keys = new Keys();
+        const documents = load(
+          bodies,
+          how,
+          settled,
+          (body) => recordsAt(readDocument(Buffer.from(body), keys)!, 0)!,
+        );
+        expect(documents).toStrictEqual(values);
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  60_000 + 50 * RUNS,
+);
