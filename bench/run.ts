@@ -13,12 +13,16 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type PostgresServer, startPostgres } from "../test/postgres-server.js";
 import type { Bench, Case, Outcome } from "./cases/case.js";
+import { growth } from "./cases/growth.js";
+import { latency } from "./cases/latency.js";
+import { memory } from "./cases/memory.js";
+import { startup } from "./cases/startup.js";
 import { throughput } from "./cases/throughput.js";
 import { load, machine } from "./machine.js";
 import { markdown, section } from "./report.js";
 import { compile } from "./serve.js";
 
-const ALL: readonly Case[] = [...throughput];
+const ALL: readonly Case[] = [...throughput, latency, memory, growth, startup];
 
 const { values: options } = parseArgs({
   options: {
@@ -76,12 +80,12 @@ async function runCase({ name, run }: Case): Promise<Outcome> {
       return server.newDatabase();
     },
     progress: (line) => console.error(line),
+    failed,
   };
   try {
     return await run(bench);
   } catch (error) {
-    console.error(`!!! ${name} failed`, error);
-    process.exitCode = 1;
+    failed(name, error);
     return {
       title: name,
       columns: [],
@@ -93,4 +97,9 @@ async function runCase({ name, run }: Case): Promise<Outcome> {
     await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function failed(what: string, error: unknown): void {
+  console.error(`!!! ${what} failed`, error);
+  process.exitCode = 1;
 }

@@ -13,6 +13,8 @@ export interface Bench {
   /** An empty database on a PostgreSQL server of the benchmark. */
   postgres(): Promise<string>;
   progress(line: string): void;
+  /** Says so, and makes the benchmark end with status 1. */
+  failed(what: string, error: unknown): void;
 }
 
 export interface Case {

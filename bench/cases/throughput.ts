@@ -105,16 +105,23 @@ async function compare(settings: Throughput, bench: Bench): Promise<Outcome> {
     (contestant) => bench.only.length === 0 || bench.only.some((word) => contestant.name.includes(word)),
   );
   const samples: Record<string, Cost[]> = {};
+  const failures = new Map<Contestant, string>();
   for (let round = 1; round <= bench.rounds; round++) {
-    for (const contestant of taking) {
-      const cost = await attempt(contestant, served, bench);
-      (samples[contestant.name] ??= []).push(cost);
-      bench.progress(
-        `${name}, round ${round}: ${contestant.name}, ${thousands(served.rows / cost.seconds)} rows/s`,
-      );
+    for (const contestant of taking.filter((contestant) => !failures.has(contestant))) {
+      try {
+        const cost = await attempt(contestant, served, bench);
+        (samples[contestant.name] ??= []).push(cost);
+        const speed = thousands(served.rows / cost.seconds);
+        bench.progress(`${name}, round ${round}: ${contestant.name}, ${speed} rows/s`);
+      } catch (error) {
+        failures.set(contestant, String(error));
+        bench.failed(`${name}: ${contestant.name}`, error);
+      }
     }
   }
-  return { ...table(name, data.size, served, samples), samples };
+  const notes = [...failures].map(([{ name }, why]) => `FAILED: ${name}: ${why.split("\n")[0]}`);
+  for (const { name } of failures.keys()) delete samples[name];
+  return { ...table(name, data.size, served, samples), notes, samples };
 }
 
 async function attempt(contestant: Contestant, served: Served, bench: Bench): Promise<Cost> {
@@ -129,7 +136,7 @@ function table(
   size: number,
   { rows, bytes, dataset }: Served,
   samples: Readonly<Record<string, readonly Cost[]>>,
-): Omit<Outcome, "samples"> {
+): Pick<Outcome, "title" | "columns" | "rows"> {
   const costs = new Map(Object.entries(samples).map(([name, costs]) => [name, medianCost(costs)]));
   const parsed = costs.get(parse.name);
   const best = costs.get(native.name);
@@ -155,7 +162,6 @@ function table(
       ratio(1 / seconds, best && 1 / best.seconds),
       ratio(cpu, parsed?.cpu),
     ]),
-    notes: [],
   };
 }
 

@@ -20,7 +20,7 @@ export const narrow: Dataset = {
       value: (index) => new Date(1_704_067_200_000 + index * 1000).toISOString(),
     },
     { name: "duration", type: "bigint", value: (index) => (index * 31) % 3600 },
-    { name: "price", type: "double", value: (index) => ((index * 13) % 10_000) / 64 },
+    { name: "price", type: "double", value: (index) => ((index * 13) % 10_000) / 64 + 0.015625 },
     { name: "active", type: "boolean", value: (index) => index % 3 === 0 },
   ],
   lists: [],

@@ -264,7 +264,7 @@ export const wide: Dataset = {
       text("lead_source", (index) => pick(CAMPAIGNS, index + 1)),
       instant("qualified_at", (index) => at(EPOCH + index * MINUTE + 3_600_000)),
       integer("touches", (index) => index % 13),
-      decimal("score", (index) => (index % 1000) / 8),
+      decimal("score", (index) => (index % 1000) / 8 + 0.125),
       flag("won", (index) => index % 6 === 0),
     ],
   },
