@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Program } from "../measure.js";
 import { compiled, ROOT, type Served } from "../serve.js";
 import { type Load, sluiceRun } from "../sluice.js";
-import { SCHEMA, verifyDuckdb, verifyPostgres } from "../verify.js";
+import { SCHEMA, verifyDuckdb, verifyParquet, verifyPostgres } from "../verify.js";
 import type { Bench } from "./case.js";
 
 /** A program that reads the server's records, and what it must have left behind. */
@@ -44,6 +44,24 @@ export const sluicePostgres = (disposition: Load["disposition"]): Contestant =>
   intoPostgres(`sluice → PostgreSQL, ${disposition}`, ({ url }, uri, { folder }) =>
     sluiceRun({ url, destination: uri, disposition }, folder),
   );
+
+/** Where the build has the destination for files. */
+export const sluiceParquet: readonly Contestant[] = existsSync(`${ROOT}dist/src/destinations/file.js`)
+  ? [
+      {
+        name: "sluice → Parquet, append",
+        async prepare({ url, dataset, sums }, { folder }) {
+          const lake = join(folder, "lake");
+          rmSync(lake, { recursive: true, force: true });
+          const destination = `file:${lake}?format=parquet`;
+          return {
+            program: sluiceRun({ url, destination, disposition: "append" }, folder),
+            verify: () => verifyParquet(lake, dataset, sums),
+          };
+        },
+      },
+    ]
+  : [];
 
 const PYTHON = `${ROOT}bench/dist/python/bin/python`;
 

@@ -15,6 +15,7 @@ import {
   nativeSimple,
   parse,
   sluiceDuckdb,
+  sluiceParquet,
   sluicePostgres,
 } from "./contestants.js";
 
@@ -44,6 +45,7 @@ const CASES: readonly Throughput[] = [
       sluiceDuckdb("merge"),
       sluicePostgres("append"),
       sluicePostgres("merge"),
+      ...sluiceParquet,
     ],
   },
   {
@@ -73,6 +75,7 @@ const CASES: readonly Throughput[] = [
       sluiceDuckdb("merge"),
       sluicePostgres("append"),
       sluicePostgres("merge"),
+      ...sluiceParquet,
     ],
   },
   {
