@@ -10,6 +10,7 @@ import {
   type ResourceConfig,
   restApi,
   run,
+  systemRuntime,
 } from "../../src/index.js";
 import { query } from "./database.js";
 
@@ -173,6 +174,35 @@ it("keeps versions with strategy scd2, and ends what a complete walk no longer b
   const other = await run(pipeline({ records: [{ Id: 1 }], primary_key: "Id", write_disposition: "merge" }));
   expect(other.resources["t"]?.error?.code).toBe("data/history");
   expect(await history()).toHaveLength(5);
+});
+
+it("begins versions when the load began, also where it is continued later", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const stop = new AbortController();
+  const resources = (broken: boolean) => [
+    defineResource({ name: "first", read: () => [[{ id: 1 }]] }),
+    defineResource({
+      name: "t",
+      primaryKey: ["id"],
+      writeDisposition: "merge",
+      merge: { strategy: "scd2" },
+      *read() {
+        if (broken) stop.abort();
+        yield [{ id: 1, v: "a" }];
+      },
+    }),
+  ];
+  const runtime = { ...systemRuntime, now: () => now };
+  const load = (broken: boolean, signal: AbortSignal) =>
+    run(
+      { pipeline: "own", concurrency: 1, source: resources(broken), destination: duckdb(file) },
+      { runtime, signal },
+    );
+  expect((await load(true, stop.signal)).resources["t"]?.status).toBe("interrupted");
+  now += 3_600_000;
+  expect((await load(false, new AbortController().signal)).status).toBe("ok");
+  const began = () => query(file, "select v, _sluice_valid_from::varchar as a from own.t");
+  expect(await began()).toEqual([{ v: "a", a: "2026-01-01 00:00:00+00" }]);
 });
 
 it.each([

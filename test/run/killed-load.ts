@@ -56,7 +56,8 @@ function dying(destination: Destination, last: number): Destination {
 }
 
 const given = process.argv[2];
-if (given?.startsWith("{") === true) {
+// The test imports this file too.
+if (given !== undefined && given.startsWith("{")) {
   const { destination, url, commit } = JSON.parse(given) as KilledLoad;
   const place = destination.startsWith("postgres:") ? postgres(destination) : duckdb(destination);
   await run(itemsPipeline(dying(place, commit), url));
