@@ -254,7 +254,7 @@ function declareTable(load: Load, { name, path }: TableHint): void {
   const source = path.at(-1) ?? [];
   const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
   if (parent === undefined) return;
-  const given = load.tableNames.claim(tableIdentity(parent, source), name);
+  const given = load.tableNames.grant(tableIdentity(parent, source), name);
   if (load.tables.some((table) => table.plan.name === given)) return;
   load.tables.push(childBuilder(load, parent, source, given, undefined));
 }
