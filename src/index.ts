@@ -26,7 +26,14 @@ export {
   type TestRunOptions,
   type Verdict,
 } from "./config/run-tests.js";
-export { type MovedCursor, readState, resetState, rewindLastValue, setLastValue } from "./config/state.js";
+export {
+  type MovedCursor,
+  pruneHistory,
+  readState,
+  resetState,
+  rewindLastValue,
+  setLastValue,
+} from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
@@ -38,6 +45,7 @@ export type {
   Destination,
   Lease,
   PackageHeader,
+  Pruned,
   Receipt,
   Reject,
   Stage,

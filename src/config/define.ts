@@ -29,6 +29,8 @@ export interface PipelineConfig {
   readonly checkpoint?: { readonly rows?: number; readonly bytes?: number; readonly seconds?: number };
   /** How many resources are read at the same time. Default 5. */
   readonly concurrency?: number;
+  /** How long records of loads are kept, such as `90d`: each run forgets older ones. Default: for ever. */
+  readonly keep_history?: string;
   /** What `sluice test` expects of loads from recordings. */
   readonly tests?: readonly TestConfig[];
 }
