@@ -101,6 +101,8 @@ describe("the components of CONTRIBUTING.md", () => {
         "the example knows the primary key alone",
       "insert-only leaves what is there, and takes the first of repeated keys":
         "the example knows the primary key alone",
+      "old loads can be forgotten, with what they set aside, but nothing that the state speaks of":
+        "the example forgets nothing",
       "parts of a walk stay out of sight until it is complete": "the example keeps no parts",
       "parts of a merge meet the table as one package": "the example keeps no parts",
       "parts of another walk, and of a state that was forgotten, are gone": "the example keeps no parts",

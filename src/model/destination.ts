@@ -48,8 +48,20 @@ export interface Connection extends AsyncDisposable {
   stage(plan: StagePlan): Promise<Stage>;
   /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */
   remember(pipeline: string, key: string, value: Json): Promise<void>;
+  /**
+   * Forgets the loads of a pipeline that ended before `before` (milliseconds since 1970) with what they set aside, and
+   * older versions of its schemas; never what the state speaks of, and no rows. Absent: nothing is forgotten.
+   */
+  prune?(pipeline: string, before: number): Promise<Pruned>;
   /** Forgets the state of a pipeline, or of the named resources, and drops their parts. Tables, rows and notes stay. */
   resetState(pipeline: string, resources?: readonly string[]): Promise<void>;
+}
+
+/** How much was forgotten: rows of system tables. */
+export interface Pruned {
+  readonly loads: number;
+  readonly rejects: number;
+  readonly schemas: number;
 }
 
 /** Held while a run may write. */

@@ -137,9 +137,7 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
   const before = context.state?.resources[resource.name];
   const state = context.isBackfill ? before?.backfill : before;
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
-  const isHeld = state.held !== undefined;
-  if (state.fingerprint === resource.fingerprint && isHeld === isWhole(resource)) return state;
+  if (isSameWalk(state, resource)) return state;
   context.emit({
     type: "warning",
     resource: resource.name,
@@ -149,6 +147,13 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
       : "its configuration changed since the run that was cut short, so its walk starts again",
   });
   return undefined;
+}
+
+/** Whether a walk that was cut short is one of this resource as it is configured now. */
+export function isSameWalk(walk: Unfinished, resource: Resource): boolean {
+  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
+  const isHeld = walk.held !== undefined;
+  return walk.fingerprint === resource.fingerprint && isHeld === isWhole(resource);
 }
 
 async function recordFailure(lane: Lane, context: LaneContext, resource: string): Promise<void> {

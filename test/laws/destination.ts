@@ -199,6 +199,7 @@ interface Load {
   readonly tables?: readonly TableSchema[];
   readonly pipeline?: string;
   readonly resource?: string;
+  readonly loadId?: string;
   readonly id?: string;
   readonly state?: Partial<ResourceState>;
   readonly rejects?: readonly Reject[];
@@ -229,7 +230,7 @@ function planOf(load: Load): StagePlan {
   return {
     pipeline: load.pipeline ?? "shop",
     resource: load.resource ?? "orders",
-    loadId: "load-1",
+    loadId: load.loadId ?? "load-1",
     writeDisposition: load.disposition ?? "append",
     ...(load.merge === undefined ? {} : { merge: load.merge }),
     ...(load.walk === undefined ? {} : { walk: load.walk }),
@@ -253,7 +254,7 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
     state: {
       fingerprint: "f1",
       status: load.isPart === true ? "running" : "done",
-      loadId: "load-1",
+      loadId: load.loadId ?? "load-1",
       loadResources: [load.resource ?? "resource"],
       packages,
       committedAt: STARTED_AT + 1000,
@@ -1666,6 +1667,40 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
         committed_at: "2024-01-31T12:00:01.000000Z",
       },
     );
+  },
+
+  "old loads can be forgotten, with what they set aside, but nothing that the state speaks of": async (
+    trial,
+  ) => {
+    const day = (n: number) => Date.UTC(2024, 0, n);
+    const load = (n: number, more: Partial<Load> = {}) =>
+      trial.load({
+        id: `p${packages}`,
+        loadId: `load-${n}`,
+        batches: [orders([n, "a"])],
+        rejects: [{ ...REJECT, path: `$.${n}` }],
+        state: { committedAt: day(n) },
+        ...more,
+      });
+    const wider = { ...ORDERS, columns: [...ORDERS.columns, column("price", "double")] };
+    assert.deepEqual(await trial.connection.prune?.("shop", day(9)), { loads: 0, rejects: 0, schemas: 0 });
+    await load(1);
+    await load(1, { state: { committedAt: day(5) } });
+    await load(2);
+    await load(3, { resource: "people", tables: [wider] });
+    await load(4, { batches: [{ table: wider, rows: [] }] });
+    await load(2, { pipeline: "other", loadId: "load-other" });
+    await load(6);
+    const before = await trial.connection.state("shop");
+    assert.deepEqual(await trial.connection.prune?.("shop", day(5)), { loads: 2, rejects: 2, schemas: 2 });
+    const idsOf = async (table: string) =>
+      (await trial.rows(DATASET, table)).map((row) => String(row["load_id"])).toSorted(byText);
+    // The first load ended on the fifth; the third is what the state of people speaks of.
+    const left = ["load-1", "load-1", "load-3", "load-6", "load-other"];
+    assert.deepEqual(await idsOf(SYSTEM_TABLES.loads), left);
+    assert.deepEqual(await idsOf(SYSTEM_TABLES.rejects), left);
+    assert.deepEqual(await trial.connection.state("shop"), before);
+    assert.equal((await trial.data("orders")).length, 6);
   },
 
   "disposing twice is no error": async (trial) => {

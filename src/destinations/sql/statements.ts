@@ -292,6 +292,39 @@ export function deleteState(place: Place, resources: number): string {
   );
 }
 
+/** The loads of a pipeline that ended before a time, but for those kept. Parameters: pipeline, time, loads to keep. */
+function endedLoads(place: Place, kept: number): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  const others = Array.from({ length: kept }, (_, index) => `$${index + 3}`).join(", ");
+  return (
+    `SELECT ${quote("load_id")} FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${quote("pipeline")} = $1` +
+    (kept === 0 ? "" : ` AND ${quote("load_id")} NOT IN (${others})`) +
+    ` GROUP BY ${quote("load_id")} HAVING max(${quote("committed_at")}) < ` +
+    parameter(place.dialect, system("committed_at", "timestamp"), 2)
+  );
+}
+
+/** Parameters: as `endedLoads`. The rejects go before the loads by which they are found. */
+export function pruneLoads(place: Place, table: "loads" | "rejects", kept: number): string {
+  return (
+    `DELETE FROM ${tableName(place, SYSTEM_TABLES[table])} ` +
+    `WHERE ${place.dialect.quote("load_id")} IN (${endedLoads(place, kept)})`
+  );
+}
+
+/** Parameters: pipeline, time. The newest version of each resource stays. */
+export function pruneSchemas(place: Place): string {
+  const { dialect } = place;
+  const quote = (name: string) => dialect.quote(name);
+  const table = tableName(place, SYSTEM_TABLES.schema);
+  return (
+    `DELETE FROM ${table} AS s WHERE s.${quote("pipeline")} = $1 ` +
+    `AND s.${quote("created_at")} < ${parameter(dialect, system("created_at", "timestamp"), 2)} ` +
+    `AND EXISTS (SELECT 1 FROM ${table} AS n WHERE ${equal(dialect, "n", "s", ["pipeline", "resource"])} ` +
+    `AND n.${quote("version")} > s.${quote("version")})`
+  );
+}
+
 function definition(dialect: Dialect, column: ColumnSchema): string {
   return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
 }
