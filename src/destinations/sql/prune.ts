@@ -1,8 +1,8 @@
 import type { Pruned } from "../../model/destination.js";
 import type { Session } from "./commit.js";
-import { hasSystemTables } from "./state.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
+import { findSystem, missingSystem } from "./system.js";
 
 /** Forgets old loads, rejects and schema versions in one transaction, as `Connection.prune` promises. */
 export async function pruneHistory(
@@ -11,7 +11,7 @@ export async function pruneHistory(
   pipeline: string,
   before: number,
 ): Promise<Pruned> {
-  if (!(await hasSystemTables(session))) return { loads: 0, rejects: 0, schemas: 0 };
+  if (missingSystem(await findSystem(session)).length > 0) return { loads: 0, rejects: 0, schemas: 0 };
   await session.begin();
   try {
     const { resources } = sql.partState(await session.rows(sql.readState(target), [pipeline]));
