@@ -26,7 +26,15 @@ export {
   type TestRunOptions,
   type Verdict,
 } from "./config/run-tests.js";
-export { type MovedCursor, readState, resetState, rewindLastValue, setLastValue } from "./config/state.js";
+export { diffSchema, exportSchema, type PlannedChange, type SchemaDiff } from "./config/schema.js";
+export {
+  type MovedCursor,
+  pruneHistory,
+  readState,
+  resetState,
+  rewindLastValue,
+  setLastValue,
+} from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
@@ -45,6 +53,7 @@ export type {
   Destination,
   Lease,
   PackageHeader,
+  Pruned,
   Receipt,
   Reject,
   Stage,

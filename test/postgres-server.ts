@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -15,6 +15,8 @@ const run = promisify(execFile);
 export interface PostgresServer {
   /** Makes an empty database and gives its URI. */
   newDatabase(): Promise<string>;
+  /** Ends it at once, as a crash does, and starts it again on its data; `whileDown` runs in between. */
+  restart(whileDown?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,12 +40,38 @@ export async function startPostgres(): Promise<PostgresServer> {
   );
   const port = await freePort();
   const settings = [`port=${port}`, "unix_socket_directories=", "listen_addresses=127.0.0.1", ...CARELESS];
-  const server = spawn(binaries.postgres, ["-D", data, ...settings.flatMap((setting) => ["-c", setting])], {
-    ...owner,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const start = () =>
+    startServer(binaries.postgres, ["-D", data, ...settings.flatMap((line) => ["-c", line])], owner);
+  let server = await start();
   const kill = () => void server.kill("SIGQUIT");
   process.once("exit", kill);
+  const end = async (): Promise<void> => {
+    const ended = once(server, "exit");
+    kill();
+    await ended;
+  };
+  return {
+    newDatabase: () => newDatabase(`postgres://tester@127.0.0.1:${port}/postgres?sslmode=disable`),
+    async restart(whileDown) {
+      await end();
+      await whileDown?.();
+      server = await start();
+    },
+    async stop() {
+      process.off("exit", kill);
+      await end();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts the server's process and waits until it lets clients in. */
+async function startServer(
+  program: string,
+  args: readonly string[],
+  owner: { uid?: number; gid?: number },
+): Promise<ChildProcess> {
+  const server = spawn(program, args, { ...owner, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   await new Promise<void>((resolve, reject) => {
     server.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -52,16 +80,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     });
     server.once("exit", () => reject(new Error(`PostgreSQL did not start:\n${log}`)));
   });
-  return {
-    newDatabase: () => newDatabase(`postgres://tester@127.0.0.1:${port}/postgres?sslmode=disable`),
-    async stop() {
-      process.off("exit", kill);
-      const ended = once(server, "exit");
-      kill();
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return server;
 }
 
 /** Nothing here has to outlive the machine. */

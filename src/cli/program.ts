@@ -30,6 +30,7 @@ export function createProgram(session: Session): Command {
     .description("Load a declared REST API into a database: typed, merged and complete.")
     .version(packageVersion(), "-V, --version", "print the version")
     .helpCommand(false)
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => session.stdout.write(text),

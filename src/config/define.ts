@@ -1,6 +1,6 @@
 import type { Destination } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
-import type { Io, Page, Resource, ResourceHints } from "../model/source.js";
+import type { Io, NamingConvention, Page, Resource, ResourceHints } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { RestApiConfig } from "../rest/config.js";
 import type { TestConfig } from "./expectations.js";
@@ -29,6 +29,13 @@ export interface PipelineConfig {
   readonly checkpoint?: { readonly rows?: number; readonly bytes?: number; readonly seconds?: number };
   /** How many resources are read at the same time. Default 5. */
   readonly concurrency?: number;
+  /**
+   * How keys become names of tables and columns, for resources that do not say it themselves, and a schema file whose
+   * columns count as declared (`sluice schema export` makes one). A text is the path of the file.
+   */
+  readonly schema?: string | { readonly naming?: NamingConvention; readonly file?: string };
+  /** How long records of loads are kept, such as `90d`: each run forgets older ones. Default: for ever. */
+  readonly keep_history?: string;
   /** What `sluice test` expects of loads from recordings. */
   readonly tests?: readonly TestConfig[];
 }
@@ -115,6 +122,7 @@ export function defineResource(definition: ResourceDefinition): Resource {
       ...(definition.contract === undefined ? {} : { contract: definition.contract }),
       ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
       ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
+      ...(definition.naming === undefined ? {} : { naming: definition.naming }),
       ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
     },
     async *read(from, io): AsyncGenerator<Page> {

@@ -1,24 +1,28 @@
-import { basename, dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { createBudgets } from "../http/budgets.js";
 import type { HttpRequest } from "../http/message.js";
 import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
-import type { Resource, Runtime } from "../model/source.js";
+import type { NamingConvention, Resource, Runtime } from "../model/source.js";
 import { UNSUPPORTED_HINT, unsupportedMessage, whatIsMissing } from "../model/supports.js";
 import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
 import { restApiOptions } from "../rest/options.js";
 import type { PlannedResource } from "../rest/plan.js";
-import { tableName } from "../schema/naming.js";
+import { namingOf, tableName } from "../schema/naming.js";
 import type { PipelineConfig } from "./define.js";
 import { chooseDestination, defaultFile } from "./destination.js";
-import type { ConfigDocument } from "./document.js";
+import { type ConfigDocument, shownFile } from "./document.js";
 import { findConfig } from "./find.js";
+import { milliseconds } from "./history.js";
 import { type PipelineOptions, pipelineOptions } from "./options.js";
 import { configError, problemAt, toProblems } from "./problems.js";
 import { readConfigFile } from "./read.js";
+import { readSchemaFile, type SchemaFile, withSchemaFile } from "./schema-file.js";
+import { readSchemaOptions, withHints } from "./schema-options.js";
 import { createLookup, type Lookups } from "./secrets.js";
 import { applySettings, parseSetting, settingVariables } from "./set.js";
 import { isResource, planSource, settingInSource, splitConfig, withoutWrappers } from "./sources.js";
@@ -53,6 +57,8 @@ export interface LoadOptions {
    * TypeScript is code, which this does not hold. Default false.
    */
   readonly blockPrivateNetwork?: boolean;
+  /** `ignore`: a schema file that is not there yet is no mistake, as when it is to be written. Default: it is one. */
+  readonly missingSchema?: "ignore";
 }
 
 /** A configuration that was read, checked as a whole, and is ready to run. */
@@ -141,7 +147,16 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
       if (entry.selected) resources.push(entry.resource);
     }
   }
-  problems.push(...sharedTables(resources, document));
+  const schema = readSchemaOptions(config.schema);
+  for (const entry of Object.values(restResources))
+    restResources[entry.resource.name] = { ...entry, resource: withNaming(entry.resource, schema.naming) };
+  let loaded: readonly Resource[] = resources.map((resource) => withNaming(resource, schema.naming));
+  problems.push(...sharedTables(loaded, document));
+  const historyMs = config.keep_history === undefined ? undefined : milliseconds(config.keep_history);
+  if (config.keep_history !== undefined && historyMs === undefined)
+    problems.push(
+      problemAt(document, ["keep_history"], "this is no duration", "For example 90d, 6mo or P1Y."),
+    );
   const fallback = defaultFile(name, file, cwd);
   const destination = chooseDestination(
     options.destination,
@@ -151,20 +166,28 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     env,
     problems,
   );
-  problems.push(...unsupported(destination, resources, document));
+  const schemaFile = openSchemaFile(schema.file, file, cwd, options.missingSchema === "ignore");
+  if (schemaFile !== undefined) {
+    const maxBytes = destination?.maxIdentifierBytes;
+    const declared = withSchemaFile(loaded, schemaFile, maxBytes, Object.keys(restResources));
+    loaded = declared.resources;
+    problems.push(...declared.problems);
+  }
+  problems.push(...unsupported(destination, loaded, document));
   if (problems.length > 0 || destination === undefined) throw redacted(configError(problems), redactor);
 
   const plan: PipelinePlan = {
     name,
     dataset: options.dataset ?? config.dataset ?? name,
     destination,
-    resources,
+    resources: loaded,
     checkpoint: {
       rows: config.checkpoint?.rows ?? DEFAULT_CHECKPOINT.rows,
       bytes: config.checkpoint?.bytes ?? DEFAULT_CHECKPOINT.bytes,
       seconds: config.checkpoint?.seconds ?? DEFAULT_CHECKPOINT.seconds,
     },
     concurrency: config.concurrency ?? DEFAULT_CONCURRENCY,
+    ...(historyMs === undefined ? {} : { historyMs }),
   };
   return {
     name,
@@ -219,11 +242,11 @@ function planEnvironment(given: {
 /** Two resources in one table would replace each other's rows, and the state of one would not fit the other's. */
 function sharedTables(resources: readonly Resource[], document: ConfigDocument): Problem[] {
   const owners = new Map<string, string>();
-  return resources.flatMap(({ name, table }) => {
-    const place = tableName(table);
-    const owner = owners.get(place);
+  return resources.flatMap(({ name, table, hints }) => {
+    const place = tableName(table, namingOf(hints));
+    const owner = owners.get(place.toLowerCase());
     if (owner === undefined) {
-      owners.set(place, name);
+      owners.set(place.toLowerCase(), name);
       return [];
     }
     const message = `the resources "${owner}" and "${name}" would both fill the table "${place}"`;
@@ -243,6 +266,25 @@ function unsupported(
     const message = unsupportedMessage(destination.type, name, missing);
     return [{ ...problemAt(document, [], message, UNSUPPORTED_HINT), code: "config/unsupported" }];
   });
+}
+
+/** The schema file of a pipeline, beside its configuration. */
+function openSchemaFile(
+  name: string | undefined,
+  config: string | undefined,
+  cwd: string,
+  mayBeMissing: boolean,
+): SchemaFile | undefined {
+  if (name === undefined) return undefined;
+  const path = resolve(cwd, config === undefined ? "." : dirname(config), name);
+  if (mayBeMissing && !existsSync(path)) return undefined;
+  return readSchemaFile(path, shownFile(path, cwd));
+}
+
+/** The resource with the pipeline's naming, unless it has one of its own. */
+function withNaming(resource: Resource, naming: NamingConvention | undefined): Resource {
+  if (naming === undefined || resource.hints.naming !== undefined) return resource;
+  return withHints(resource, { ...resource.hints, naming });
 }
 
 function redacted(error: SluiceError, redactor: Redactor): SluiceError {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NAMING_CONVENTIONS } from "../model/source.js";
 import { testOptions } from "./expectations.js";
 
 /** The keys of a pipeline; in YAML they stand beside `client` and `resources`, or `source` holds those. */
@@ -23,6 +24,25 @@ export const pipelineOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("Database schema that holds the tables. Default: the pipeline's name."),
+  schema: z
+    .union([
+      z.string().min(1),
+      z.strictObject({
+        naming: z
+          .enum(NAMING_CONVENTIONS)
+          .optional()
+          .describe(
+            "How keys become names of tables and columns: snake_case (dlt's default), or preserve (as they are; dlt's direct). Default snake_case. Tables and columns that are there keep their names when it changes.",
+          ),
+        file: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("A schema file, as `sluice schema export` writes it: what stands in it is declared."),
+      }),
+    ])
+    .optional()
+    .describe("Names and types of all tables: the path of a schema file, or an object."),
   variables: z
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
     .optional()
@@ -35,6 +55,13 @@ export const pipelineOptions = z.strictObject({
     })
     .optional()
     .describe("When to commit in the middle of a walk; whichever comes first."),
+  keep_history: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "How long records of loads, what they set aside, and old schema versions are kept, such as 90d or P1Y: each run forgets older ones. Default: for ever.",
+    ),
   tests: z
     .array(testOptions)
     .optional()

@@ -105,7 +105,7 @@ async function runTest(
     ),
   ];
   for (const [name, expected] of tables) {
-    const schema = schemas.find((schema) => schema.name === name.toLowerCase());
+    const schema = schemas.find((schema) => schema.name === name);
     const rows =
       schema === undefined
         ? []

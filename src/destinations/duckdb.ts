@@ -1,10 +1,10 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { z } from "zod";
-import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/destination.js";
+import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { FoundTable } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
@@ -12,6 +12,7 @@ import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
+import { pruneHistory } from "./sql/prune.js";
 import { forgetState, readPipelineState } from "./sql/state.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
@@ -176,6 +177,8 @@ export function createDuckdb(
     type: "duckdb",
     location: settings.path,
     queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: duckdbDialect, path: [dataset] }, change)),
     exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();
@@ -243,7 +246,7 @@ class DuckdbConnection implements Connection {
     }
   }
 
-  async describe(tables: readonly string[]): Promise<readonly TableSchema[]> {
+  async describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
     try {
       return await this.#session.describe(tables);
     } catch (error) {
@@ -263,6 +266,14 @@ class DuckdbConnection implements Connection {
       );
     } catch (error) {
       throw failed(`storing a note of pipeline ${pipeline} failed`, error);
+    }
+  }
+
+  async prune(pipeline: string, before: number): Promise<Pruned> {
+    try {
+      return await this.#database.alone(() => pruneHistory(this.#session, this.#target, pipeline, before));
+    } catch (error) {
+      throw failed(`forgetting old loads of pipeline ${pipeline} failed`, error);
     }
   }
 

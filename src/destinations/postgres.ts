@@ -1,10 +1,10 @@
 import { z } from "zod";
-import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/destination.js";
+import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { PipelineState } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { FoundTable } from "../model/table.js";
 import { defineDestination } from "./destination.js";
 import { inTurn } from "./in-turn.js";
 import { failed } from "./postgres/errors.js";
@@ -15,6 +15,7 @@ import { beginCommit, PostgresStage } from "./postgres/stage.js";
 import { readUri } from "./postgres/uri.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session } from "./sql/commit.js";
+import { pruneHistory } from "./sql/prune.js";
 import { forgetState, readPipelineState } from "./sql/state.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
@@ -132,6 +133,8 @@ function createPostgres(settings: Settings): Destination {
     location,
     maxIdentifierBytes: MAX_IDENTIFIER_BYTES,
     queryHint: (dataset, table) => queryHint(settings, dataset, table),
+    statements: (dataset, changes) =>
+      changes.map((change) => sql.changeSchema({ dialect: postgresDialect, path: [dataset] }, change)),
     async connect(dataset, signal) {
       const target = { dialect: postgresDialect, path: [dataset] };
       // A dataset name that can't be is refused now, not by the first commit.
@@ -217,7 +220,7 @@ class PostgresConnection implements Connection {
     );
   }
 
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]> {
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
     return this.#do("reading the tables' columns failed", () => this.#session.describe(tables));
   }
 
@@ -251,6 +254,12 @@ class PostgresConnection implements Connection {
   remember(pipeline: string, key: string, value: Json): Promise<void> {
     return this.#do(`storing a note of pipeline ${pipeline} failed`, () =>
       commitNote(this.#session, this.#target, { pipeline, key, value, at: Date.now() }),
+    );
+  }
+
+  prune(pipeline: string, before: number): Promise<Pruned> {
+    return this.#do(`forgetting old loads of pipeline ${pipeline} failed`, () =>
+      pruneHistory(this.#session, this.#target, pipeline, before),
     );
   }
 

@@ -242,6 +242,12 @@ export const ERROR_CODES = {
     title: "More records were set aside than max_rejected allows",
     explain: "Nothing of the package was committed; the next run reads it again.",
   },
+  "data/history": {
+    kind: "data",
+    title: "The history of a table would be damaged",
+    explain:
+      "With strategy scd2 versions follow each other: none begins before another that is there, and no other strategy of merge may delete them. Nothing was changed.",
+  },
   "data/names": {
     kind: "data",
     title: "A name can't be used",
@@ -256,6 +262,12 @@ export const ERROR_CODES = {
     kind: "destination",
     title: "The destination refused a statement",
     explain: "Nothing of the package was committed. The database's own words are in the message.",
+  },
+  "destination/changed": {
+    kind: "destination",
+    title: "A table was changed by hand so that rows don't fit",
+    explain:
+      "The message names the table and column, what is there and what was expected. Nothing was committed, no state has moved. Put the table back as it was; or drop or rename it: a table that is missing is made again, and `sluice run --full-refresh --select RESOURCE` fills it from the start.",
   },
   "destination/locked": {
     kind: "locked",

@@ -13,9 +13,15 @@ export type WriteDisposition = "append" | "replace" | "merge";
  * - `delete-insert` it is replaced whole, with its children; the default
  * - `upsert`        the same, by the primary key alone
  * - `insert-only`   the row that is there stays, whatever arrives
+ * - `scd2`          the row that is there stays as the version that ended, if what arrives differs from it; rows that
+ *                   a complete walk has not brought end too, unless there is a merge key
  */
-export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only"] as const;
+export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only", "scd2"] as const;
 export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
+
+/** What becomes of rows that a complete walk does not bring. */
+export const DELETE_MISSING = ["hard", "soft"] as const;
+export type DeleteMissing = (typeof DELETE_MISSING)[number];
 
 /**
  * What merge goes by beside the primary key. In `ResourceHints` keys of the record as written in the source, in
@@ -30,8 +36,10 @@ export interface MergeRules {
   readonly dedupSort?: { readonly column: string; readonly order: "asc" | "desc" };
   /** A row with true here (of another type: with any value) removes its key and is not stored. */
   readonly hardDelete?: string;
-  /** Rows whose primary key a complete walk has not brought are removed. */
-  readonly deleteMissing?: "hard";
+  /** Rows whose primary key a complete walk has not brought are removed, or (`soft`) marked by `_sluice_deleted_at`. */
+  readonly deleteMissing?: DeleteMissing;
+  /** Milliseconds since 1970: when versions of scd2 begin and end. Default: when the load began. */
+  readonly boundary?: number;
 }
 
 /** A declared column: `data_type`, `nullable` (default true), `precision` and `scale` for decimals. */
@@ -41,6 +49,18 @@ export interface ColumnHint {
   readonly nullable?: boolean;
   readonly precision?: number;
   readonly scale?: number;
+  /** The keys that lead to its values. Then `name` is the column's own; else it is the key, or keys with dots between them. */
+  readonly source?: readonly string[];
+}
+
+/** Declared columns of the table for a list inside of the records, however deep. */
+export interface TableHint {
+  /** Name of the table, if it is not there yet. */
+  readonly name: string;
+  /** For each list on the way there, the keys that lead to it from the record or item above. */
+  readonly path: readonly (readonly string[])[];
+  /** With `source`, and none of them `nullable: false`. */
+  readonly columns: readonly ColumnHint[];
 }
 
 /**
@@ -59,6 +79,10 @@ export interface SchemaContract {
   readonly dataType: ContractMode;
 }
 
+/** How keys become names of tables and columns (`schema/naming`). */
+export const NAMING_CONVENTIONS = ["snake_case", "preserve"] as const;
+export type NamingConvention = (typeof NAMING_CONVENTIONS)[number];
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -67,6 +91,13 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /** Tables below the root that exist from the first load on, parents before children. */
+  readonly tables?: readonly TableHint[];
+  /**
+   * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
+   * ones follow it.
+   */
+  readonly naming?: NamingConvention;
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */

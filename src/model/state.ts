@@ -32,6 +32,8 @@ export interface ResourceState {
   readonly backfill?: Unfinished;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
+  /** Milliseconds since 1970 when that load began; a load that is continued keeps it. */
+  readonly loadStartedAt?: number;
   readonly loadResources: readonly string[];
   /** Packages of this resource in that load so far; the next package's id follows from it. */
   readonly packages: number;
@@ -67,4 +69,6 @@ export interface PipelineState {
   readonly notes: Readonly<Record<string, Json>>;
   /** The tables as last committed by this pipeline: column order, sources, variants. */
   readonly tables: readonly TableSchema[];
+  /** System tables that are gone although this pipeline was loaded here; the rest of the state lacks what they held. */
+  readonly missing?: readonly string[];
 }

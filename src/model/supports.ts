@@ -5,12 +5,10 @@ import { MERGE_STRATEGIES, type MergeRules, type MergeStrategy, type WriteDispos
 const WRITE_DISPOSITIONS = ["append", "replace", "merge"] as const satisfies WriteDisposition[];
 
 /** What refines a merge beside its strategy. */
-const MERGE_RULES = [
-  "mergeKey",
-  "dedupSort",
-  "hardDelete",
-  "deleteMissing",
-] as const satisfies Exclude<keyof MergeRules, "strategy">[];
+const MERGE_RULES = ["mergeKey", "dedupSort", "hardDelete", "deleteMissing"] as const satisfies Exclude<
+  keyof MergeRules,
+  "strategy"
+>[];
 
 /**
  * What a destination can do with rows; whatever is absent it can do completely. The core refuses the rest before anything

@@ -56,6 +56,21 @@ export interface TableSchema {
   readonly columns: readonly ColumnSchema[];
 }
 
+/** A column as a destination has it. */
+export interface FoundColumn extends ColumnSchema {
+  /** The database's own type, where that does not hold every value of `type`: `INTEGER` for a bigint. */
+  readonly narrower?: string;
+  /** A row that leaves it out gets a value. */
+  readonly hasDefault?: true;
+}
+
+/** A table as a destination has it: what `Connection.describe` tells. */
+export interface FoundTable extends TableSchema {
+  readonly columns: readonly FoundColumn[];
+  /** What stands there in the place of a table and can't be written like one: `view`. */
+  readonly standIn?: string;
+}
+
 /** A change that makes a table able to hold what a load brings. There is no change that loses data. */
 export type SchemaChange =
   | { readonly op: "create-table"; readonly table: TableSchema }
@@ -82,6 +97,13 @@ export const SYSTEM_COLUMNS = {
   rootId: `${SYSTEM_PREFIX}root_id`,
   /** On child rows: position in the list, from 0. */
   listIdx: `${SYSTEM_PREFIX}list_idx`,
+  /** On root rows of scd2: when this version of the row began, and when it ended; null: it is the present one. */
+  validFrom: `${SYSTEM_PREFIX}valid_from`,
+  validTo: `${SYSTEM_PREFIX}valid_to`,
+  /** On root rows of scd2: a hash of the record with its lists; the same for records that say the same. */
+  rowHash: `${SYSTEM_PREFIX}row_hash`,
+  /** On root rows with `delete_missing: soft`: since when complete walks have not brought the row; null: it is there. */
+  deletedAt: `${SYSTEM_PREFIX}deleted_at`,
 } as const;
 
 /** System tables (design §6, contract). */

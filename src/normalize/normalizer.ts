@@ -1,12 +1,12 @@
 import type { Batch } from "../model/batch.js";
 import type { Reject } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
-import type { Records, ResourceHints } from "../model/source.js";
-import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
+import type { Records, ResourceHints, TableHint } from "../model/source.js";
+import type { TableSchema } from "../model/table.js";
 import { inferType } from "../schema/infer.js";
 import { type Joined, join } from "../schema/join.js";
-import { identityOf, Names } from "../schema/names.js";
-import { childTableName, columnName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
+import { identityOf, type Names } from "../schema/names.js";
+import { childTableName, columnName, type Naming, namingOf } from "../schema/naming.js";
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
 import { BIGINT, BOOL, type ColumnBuilder, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
@@ -14,6 +14,8 @@ import { type Declared, declaredColumns, isMeant } from "./declared.js";
 import { addDocument } from "./document.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
+import { newTableNames, rootName } from "./root-name.js";
+import { type Stamps, stampsOf } from "./stamps.js";
 import { TableBuilder } from "./table-builder.js";
 
 export interface NormalizerOptions {
@@ -26,12 +28,14 @@ export interface NormalizerOptions {
   readonly loadId: string;
   /** Milliseconds since 1970; part of every row's id. */
   readonly now: number;
+  /** Milliseconds since 1970: when the versions that this load brings begin. Default `now`. */
+  readonly boundary?: number;
   /**
    * Whether a walk was complete before: then the schema contract holds for the tables that are known. Before that it
    * holds for declared columns only, so that the first load makes the schema (dlt: evolve once). Default false.
    */
   readonly settled?: boolean;
-  /** Longest name of a table or column. Default 255. */
+  /** Longest name of a table or column in bytes. Default 255. */
   readonly maxIdentifier?: number;
   /** Numbers in [0, 1) for the random part of row ids. Default `Math.random`. */
   readonly random?: () => number;
@@ -56,6 +60,8 @@ export interface Normalizer {
   tables(): readonly TableSchema[];
   /** A `now` with which another normalizer gives later ids than this one has so far. */
   readonly idsAfter: number;
+  /** Keys since the last call that share a name with another one, and so have one of their own; in words. */
+  takeCollisions(): readonly string[];
   /** What was set aside since the last call. */
   takeRejects(): SetAside;
 }
@@ -116,6 +122,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     },
     take: () => load.tables.filter((table) => table.rows > 0).map((table) => table.take()),
     tables: () => (load.isRefused ? [] : load.tables.map((table) => table.schema())),
+    takeCollisions: () => takeCollisions(load),
     takeRejects() {
       const { guard } = load;
       const { rejects, discarded } = guard;
@@ -128,7 +135,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
 
 export interface Load {
   readonly options: NormalizerOptions;
-  readonly maxIdentifier: number;
+  readonly naming: Naming;
   readonly maxLevel: number;
   readonly ids: Ids;
   readonly root: TableBuilder;
@@ -137,6 +144,7 @@ export interface Load {
   readonly tableNames: Names;
   readonly required: readonly Declared[];
   readonly guard: Guard;
+  readonly stamps: Stamps | undefined;
   /** The root table would be new, and the contract does not allow it. */
   readonly isRefused: boolean;
   /** The root record that is being added. */
@@ -146,39 +154,64 @@ export interface Load {
 }
 
 function startLoad(options: NormalizerOptions): Load {
-  const maxIdentifier = options.maxIdentifier ?? DEFAULT_MAX_IDENTIFIER;
+  const naming = namingOf(options.hints, options.maxIdentifier);
   const maxLevel = Math.min(options.hints.maxTableNesting ?? MAX_LEVEL, MAX_LEVEL);
-  const tableNames = new Names(maxIdentifier);
-  for (const name of Object.values(SYSTEM_TABLES)) tableNames.reserve(name);
-  const name = tableNames.claim("", tableName(options.table, maxIdentifier));
+  const tableNames = newTableNames(naming);
+  const name = rootName(options.table, naming, options.known);
+  tableNames.seed("", name);
   const known = descendants(options.known, name);
-  const declared = declaredColumns(options.hints, maxIdentifier);
-  const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
-  const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
+  const declared = declaredColumns(options.hints, naming);
+  const plan = { resource: options.resource, loadId: options.loadId, naming, maxLevel };
+  const stamps = stampsOf(options.hints, { boundary: options.boundary ?? options.now, maxLevel, naming });
+  const system = stamps?.columns ?? [];
+  const root = new TableBuilder({ ...plan, name, declared, system, known: known.get(name), level: 0 });
 
   const guard = new Guard(options.resource, options.hints);
 
   const load: Load = {
     options,
-    maxIdentifier,
+    naming,
     maxLevel,
     ids: new Ids(options.now, options.random ?? Math.random),
     root,
     tables: [root],
     tableNames,
-    required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
+    required: [
+      ...declared.filter(({ nullKey, required }) => required || nullKey),
+      ...stillRequired(root, declared),
+    ],
     guard,
+    stamps,
     isRefused:
       options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
     record: () => null,
     rootRow: 0,
   };
   for (const table of known.values()) restoreTable(load, table);
+  for (const hint of options.hints.tables ?? []) declareTable(load, hint);
   return load;
 }
 
+function takeCollisions({ tables, tableNames }: Load): readonly string[] {
+  const columns = tables.flatMap(({ plan, columns: { collisions } }) =>
+    collisions
+      .splice(0)
+      .map(
+        ({ identity, wanted, name }) =>
+          `table ${plan.name}: ${identity} is in column ${name}, because ${wanted} is the name of another one`,
+      ),
+  );
+  const lists = tableNames.collisions
+    .splice(0)
+    .map(
+      ({ identity, wanted, name }) =>
+        `the list ${identity} is in table ${name}, because ${wanted} is the name of another one`,
+    );
+  return [...columns, ...lists];
+}
+
 /** The known tables that hang below the root table, by name, in an order that has parents first. */
-function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
+export function descendants(known: readonly TableSchema[], root: string): ReadonlyMap<string, TableSchema> {
   const found = new Map<string, TableSchema>();
   for (let before = -1; before !== found.size; ) {
     before = found.size;
@@ -201,6 +234,7 @@ function stillRequired(root: TableBuilder, declared: readonly Declared[]): reado
       type: undefined,
       primaryKey: false,
       required: true,
+      nullKey: false,
       column,
       source: column.schema.source,
     }));
@@ -211,14 +245,34 @@ function restoreTable(load: Load, known: TableSchema): void {
   if (parent === undefined) return;
   const source = known.source ?? [];
   load.tableNames.seed(tableIdentity(parent, source), known.name);
-  load.tables.push(childBuilder(parent, source, known.name, known));
+  load.tables.push(childBuilder(load, parent, source, known.name, known));
+}
+
+/** A table that is declared is there before its first row. */
+function declareTable(load: Load, { name, path }: TableHint): void {
+  const above = identitiesOf(path.slice(0, -1));
+  const source = path.at(-1) ?? [];
+  const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
+  if (parent === undefined) return;
+  const given = load.tableNames.grant(tableIdentity(parent, source), name);
+  if (load.tables.some((table) => table.plan.name === given)) return;
+  load.tables.push(childBuilder(load, parent, source, given, undefined));
+}
+
+/** The lists around a table's rows, as `TableHint.path`. */
+function listPath({ plan: { parent, source } }: TableBuilder): readonly (readonly string[])[] {
+  return parent === undefined ? [] : [...listPath(parent), source ?? []];
+}
+
+function identitiesOf(path: readonly (readonly string[])[]): string {
+  return JSON.stringify(path);
 }
 
 /** The table of a list's items; undefined if it would be new and the contract does not allow it. */
 function childTable(load: Load, parent: TableBuilder, field: Field, value: Json): TableBuilder | undefined {
   const name = load.tableNames.claim(
     tableIdentity(parent, field.path),
-    childTableName(parent.plan.name, field.path, load.maxIdentifier),
+    childTableName(parent.plan.name, field.path, load.naming),
   );
   const existing = load.tables.find((table) => table.plan.name === name);
   if (existing !== undefined) return existing;
@@ -226,19 +280,23 @@ function childTable(load: Load, parent: TableBuilder, field: Field, value: Json)
     refuse(load, "tables", parent, field, `table "${name}" would be new`, value);
     return undefined;
   }
-  const table = childBuilder(parent, field.path, name, undefined);
+  const table = childBuilder(load, parent, field.path, name, undefined);
   load.tables.push(table);
   return table;
 }
 
 function childBuilder(
+  { naming, options }: Pick<Load, "naming" | "options">,
   parent: TableBuilder,
   source: readonly string[],
   name: string,
   known: TableSchema | undefined,
 ): TableBuilder {
   const level = parent.plan.level + Math.max(source.length, 1);
-  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared: [], level });
+  const path = identitiesOf([...listPath(parent), source]);
+  const hint = options.hints.tables?.find((table) => identitiesOf(table.path) === path);
+  const declared = declaredColumns({ columns: hint?.columns ?? [], primaryKey: [] }, naming);
+  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared, level });
 }
 
 function tableIdentity(parent: TableBuilder, source: readonly string[]): string {
@@ -278,10 +336,14 @@ export function endRecord(load: Load, row: number): boolean {
   }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
+    // A value that the key's column can't hold must not pass for null.
+    if (declared.nullKey && declared.column?.schema.nullable === true && isAbsent(load.record(), declared))
+      continue;
     for (const table of tables) table.rollBack();
     load.guard.rejects.push(rejected(load, declared, load.record()));
     return false;
   }
+  load.stamps?.stamp(row, load.record);
   return true;
 }
 
@@ -393,7 +455,7 @@ function addMismatch(load: Load, table: TableBuilder, field: Field, value: Json,
   const isHeld = load.guard.isBound && holdsFor(load, table);
   if (field.column === undefined) {
     if (isHeld && load.guard.contract.columns !== "evolve" && !table.columns.has(field)) {
-      const name = columnName(field.path, load.maxIdentifier);
+      const name = columnName(field.path, load.naming);
       refuse(load, "columns", table, field, `column "${name}" would be new`, value);
       return;
     }
@@ -461,13 +523,17 @@ export function newField(
   const path = [...shape.path, key];
   const declared = table.plan.declared.find((one) =>
     one.source === undefined
-      ? isMeant(one, path, owner, load.maxIdentifier)
+      ? isMeant(one, path, owner, load.naming)
       : identityOf(one.source) === identityOf(path),
   );
   const whole = shape.level >= load.maxLevel || declared?.type?.type === "json";
   const field = new Field(key, path, shape.level, whole, declared);
   shape.insert(field, at);
   return field;
+}
+
+function isAbsent(record: Json, { path, source }: Declared): boolean {
+  return (valueAt(record, source ?? path) ?? null) === null;
 }
 
 function rejected(load: Load, declared: Declared, record: Json): Reject {

@@ -1,8 +1,8 @@
 import { type ColumnSchema, SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import type { ColumnType } from "../schema/infer.js";
 import { widens, withType } from "../schema/join.js";
-import { identityOf, Names } from "../schema/names.js";
-import { columnName, variantName } from "../schema/naming.js";
+import { type Collision, identityOf, Names } from "../schema/names.js";
+import { columnName, type Naming, variantName } from "../schema/naming.js";
 import { ColumnBuilder } from "./column-builder.js";
 import type { Declared } from "./declared.js";
 import type { Field } from "./fields.js";
@@ -12,7 +12,7 @@ export interface ColumnsPlan {
   /** The table as it was last committed. */
   readonly known: TableSchema | undefined;
   readonly declared: readonly Declared[];
-  readonly maxIdentifier: number;
+  readonly naming: Naming;
 }
 
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(Object.values(SYSTEM_COLUMNS));
@@ -33,7 +33,7 @@ export class TableColumns {
 
   constructor(plan: ColumnsPlan) {
     this.#plan = plan;
-    this.#names = new Names(plan.maxIdentifier);
+    this.#names = new Names(plan.naming.maxBytes);
     for (const name of SYSTEM_NAMES) this.#names.reserve(name);
     for (const column of plan.known?.columns ?? []) {
       if (!SYSTEM_NAMES.has(column.name)) this.#restore(column);
@@ -41,12 +41,17 @@ export class TableColumns {
     for (const declared of plan.declared) this.#declare(declared);
   }
 
+  /** Keys that could not have the column name they wanted, in this run. */
+  get collisions(): Collision[] {
+    return this.#names.collisions;
+  }
+
   /** Whether a field's values have a column already, or one that was declared for them. */
   has(field: Field): boolean {
     return (
       field.declared !== undefined ||
       this.#byIdentity.has(identityOf(field.path)) ||
-      this.#open.has(columnName(field.path, this.#plan.maxIdentifier))
+      this.#open.has(columnName(field.path, this.#plan.naming))
     );
   }
 
@@ -58,7 +63,7 @@ export class TableColumns {
     const { declared } = field;
     if (declared !== undefined && declared.source === undefined)
       return this.#bind(declared, field.path, type);
-    const wanted = columnName(field.path, this.#plan.maxIdentifier);
+    const wanted = columnName(field.path, this.#plan.naming);
     const open = this.#open.get(wanted);
     if (open !== undefined) {
       this.#open.delete(wanted);
@@ -75,7 +80,7 @@ export class TableColumns {
     const { name, source } = column.schema;
     const identity = variantIdentity(name, type.type);
     const variant = this.#add(identity, {
-      name: this.#names.claim(identity, variantName(name, type.type, this.#plan.maxIdentifier)),
+      name: this.#names.claim(identity, variantName(name, type.type, this.#plan.naming)),
       ...type,
       nullable: true,
       ...(source === undefined ? {} : { source }),
@@ -113,10 +118,15 @@ export class TableColumns {
   }
 
   #declare(declared: Declared): void {
-    const known = this.#byIdentity.get(identityOf(declared.path)) ?? this.#named(declared.name);
+    const identity = identityOf(declared.path);
+    const named = this.#named(declared.name);
+    const isOther = declared.source !== undefined && named?.schema.source !== undefined;
+    const known = this.#byIdentity.get(identity) ?? (isOther ? undefined : named);
     if (known !== undefined) {
+      this.#open.delete(known.schema.name);
+      if (known.schema.source === undefined && declared.source !== undefined)
+        this.#fill(known, identity, declared.source);
       const { schema } = known;
-      this.#open.delete(schema.name);
       declared.column = known;
       declared.source = schema.source;
       if (declared.type === undefined) return;
@@ -124,12 +134,15 @@ export class TableColumns {
       this.change(known, { ...typed, declared: true }, 0);
       return;
     }
-    this.#names.reserve(declared.name);
-    if (declared.type === undefined) return;
-    declared.column = this.#add(declared.name, {
-      name: declared.name,
-      ...declared.type,
+    const { source, type } = declared;
+    if (source === undefined) this.#names.reserve(declared.name);
+    if (type === undefined) return;
+    const name = source === undefined ? declared.name : this.#names.grant(identity, declared.name);
+    declared.column = this.#add(source === undefined ? name : identity, {
+      name,
+      ...type,
       nullable: this.#nullable(declared),
+      ...(source === undefined ? {} : { source }),
       declared: true,
     });
   }

@@ -12,12 +12,15 @@ import type {
   SetAsideCounts,
   Unfinished,
 } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
-import { mergeColumns } from "../normalize/declared.js";
+import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
+import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
+import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
+import { namingOf } from "../schema/naming.js";
 import { unread, withBackfill } from "./edit-state.js";
+import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -42,6 +45,8 @@ export interface LaneContext {
   /** Names of all resources that this load sets out to load. */
   readonly loadResources: readonly string[];
   readonly startedAt: number;
+  /** When the load began, which a continued one did in an earlier run. */
+  readonly loadStartedAt: number;
   readonly connection: Connection;
   /** `Destination.maxIdentifierBytes`. */
   readonly maxIdentifier: number | undefined;
@@ -62,11 +67,9 @@ export interface LaneContext {
  */
 export async function runLane(resource: Resource, context: LaneContext): Promise<void> {
   const { emit, signal } = context;
-  const resumed = unfinishedWalk(resource, context);
-  emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
-  const lane = new Lane(resource, context, resumed);
+  let lane: Lane | undefined;
   try {
-    if (context.isBackfill) checkBackfill(resource, context);
+    lane = await startLane(resource, context);
     const { completeness, why } = await lane.read();
     const { rejected } = lane;
     emit({
@@ -83,7 +86,7 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       : asSluiceError(thrown).located({ resource: resource.name });
     // A stopped load stays open and is continued; a load that the source broke off is over.
     const isOver = !signal.aborted && error.kind !== "destination" && error.code !== "state/unfinished";
-    if (isOver) await recordFailure(lane, context, resource.name);
+    if (lane !== undefined && isOver) await recordFailure(lane, context, resource.name);
     emit({
       type: "resource-finished",
       resource: resource.name,
@@ -91,6 +94,23 @@ export async function runLane(resource: Resource, context: LaneContext): Promise
       completeness: error.code === "paginator/short" ? "short" : "unknown",
       error: error.toReport(),
     });
+  }
+}
+
+async function startLane(resource: Resource, context: LaneContext): Promise<Lane> {
+  const started = (resumed: Unfinished | undefined): void =>
+    context.emit({ type: "resource-started", resource: resource.name, resumed: resumed !== undefined });
+  try {
+    if (context.isBackfill) checkBackfill(resource, context);
+    const tables = await standingTables(resource, context);
+    const resumed = tables.mustRestart ? undefined : unfinishedWalk(resource, context);
+    started(resumed);
+    const lane = new Lane(resource, context, resumed, tables);
+    lane.warnOfUnmetTypes();
+    return lane;
+  } catch (error) {
+    started(undefined);
+    throw error;
   }
 }
 
@@ -117,9 +137,7 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
   const before = context.state?.resources[resource.name];
   const state = context.isBackfill ? before?.backfill : before;
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
-  const isHeld = state.held !== undefined;
-  if (state.fingerprint === resource.fingerprint && isHeld === isWhole(resource)) return state;
+  if (isSameWalk(state, resource)) return state;
   context.emit({
     type: "warning",
     resource: resource.name,
@@ -129,6 +147,13 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
       : "its configuration changed since the run that was cut short, so its walk starts again",
   });
   return undefined;
+}
+
+/** Whether a walk that was cut short is one of this resource as it is configured now. */
+export function isSameWalk(walk: Unfinished, resource: Resource): boolean {
+  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
+  const isHeld = walk.held !== undefined;
+  return walk.fingerprint === resource.fingerprint && isHeld === isWhole(resource);
 }
 
 async function recordFailure(lane: Lane, context: LaneContext, resource: string): Promise<void> {
@@ -161,6 +186,7 @@ class Lane {
   readonly #walk: string | undefined;
   /** What is kept back of this walk as last committed. */
   #held: HeldWalk | undefined;
+  readonly #standing: StandingTables;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -169,9 +195,15 @@ class Lane {
   #cursor: JsonObject | undefined;
   #committedCursor: JsonObject | undefined;
 
-  constructor(resource: Resource, context: LaneContext, resumed: Unfinished | undefined) {
+  constructor(
+    resource: Resource,
+    context: LaneContext,
+    resumed: Unfinished | undefined,
+    standing: StandingTables,
+  ) {
     const before = context.state?.resources[resource.name];
     this.#resource = resource;
+    this.#standing = standing;
     this.#context = context;
     this.#packages = before?.loadId === context.loadId ? before.packages : 0;
     this.#from = resumed?.position;
@@ -184,7 +216,7 @@ class Lane {
     this.#setAside = resumed?.rejects?.all ?? 0;
     this.rejected = this.#setAside - (resumed?.rejects?.discarded ?? 0);
     this.#committedAt = context.runtime.now();
-    this.#committed = (context.state?.tables ?? []).filter((table) => table.resource === resource.name);
+    this.#committed = standing.known;
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
     const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
@@ -198,8 +230,16 @@ class Lane {
       settled: before?.settled === true,
       loadId: context.loadId,
       now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
+      boundary: this.#boundary(),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
+  }
+
+  warnOfUnmetTypes(): void {
+    const { hints, name } = this.#resource;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
+    for (const message of unmetTypes(hints, naming, this.#normalizer.tables()))
+      this.#context.emit({ type: "warning", resource: name, code: "schema/type-kept", message });
   }
 
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
@@ -260,28 +300,38 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { merge } = this.#resource.hints;
+    const { hints } = this.#resource;
+    const { columns, merge } = hints;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
+    const root = this.#standing.known.find(({ parent }) => parent === undefined);
+    const nulls = hints.writeDisposition === "merge" ? nullKeys(hints, naming, root) : [];
     return connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
       writeDisposition,
-      ...(merge === undefined ? {} : { merge: mergeColumns(merge, this.#context.maxIdentifier) }),
       ...(walk === undefined ? {} : { walk }),
+      ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
+      ...(nulls.length === 0 ? {} : { nullKeys: nulls }),
     });
   }
 
   #nextPackage(
     tables: readonly TableSchema[],
-  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "schemaHash"> {
+  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "boundary" | "schemaHash"> {
     const { loadId, startedAt } = this.#context;
     this.#packages += 1;
     const id = `${loadId}/${this.#resource.name}/${this.#packages}`;
-    return { id, tables, startedAt, schemaHash: schemaHash(tables) };
+    return { id, tables, startedAt, boundary: this.#boundary(), schemaHash: schemaHash(tables) };
+  }
+
+  /** When versions that this load brings begin. */
+  #boundary(): number {
+    return this.#resource.hints.merge?.boundary ?? this.#context.loadStartedAt;
   }
 
   #state(status: ResourceState["status"], at: Reached): ResourceState {
-    const { isBackfill, loadId, loadResources, runtime, state } = this.#context;
+    const { isBackfill, loadId, loadStartedAt, loadResources, runtime, state } = this.#context;
     const { position, cursor, completeness, held, rejects } = at;
     const walk: Unfinished = {
       fingerprint: this.#resource.fingerprint,
@@ -301,6 +351,7 @@ class Lane {
       // Its parts, if there are any, go with the first commit of this walk.
       ...(backfill === undefined || backfill.held !== undefined ? {} : { backfill }),
       loadId,
+      loadStartedAt,
       loadResources,
       packages: this.#packages,
       committedAt: runtime.now(),
@@ -333,6 +384,7 @@ class Lane {
 
   async #stageBatches(stage: Stage): Promise<void> {
     for (const batch of this.#normalizer.take()) {
+      refuseNulls(batch, this.#standing.notNull, this.#resource.name);
       await stage.write(batch);
       this.#stagedBytes += batch.bytes;
     }
@@ -369,7 +421,7 @@ class Lane {
 
   /** Whether what is missing in this package is gone at the source; where it should tell and can't, a warning does. */
   #isSnapshot(completeness: Completeness | undefined, hasRejects: boolean): boolean {
-    if (this.#resource.hints.merge?.deleteMissing === undefined) return false;
+    if (!tellsMissing(this.#resource)) return false;
     const why = this.#whyPartial(completeness, hasRejects);
     if (why === undefined) return true;
     this.#context.emit({
@@ -395,10 +447,10 @@ class Lane {
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
     const held = status === "running" ? this.#hold(tables) : undefined;
-    const changes =
-      held === undefined
-        ? diffTables(await connection.describe(tables.map((table) => table.name)), tables)
-        : [];
+    const found = await connection.describe(tables.map((table) => table.name));
+    refuseUnfit(findDrift(tables, found), resource);
+    refuseLosingHistory(this.#resource, found);
+    const changes = held === undefined ? diffTables(found, tables) : [];
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
@@ -420,6 +472,9 @@ class Lane {
       throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
+    for (const message of shortList(this.#normalizer.takeCollisions())) {
+      emit({ type: "warning", resource, code: "data/names", message });
+    }
     for (const message of receipt.warnings ?? []) {
       emit({ type: "warning", resource, code: "destination/replaced", message });
     }
@@ -459,6 +514,15 @@ interface Reached {
   readonly rejects: SetAsideCounts;
 }
 
+/** Warnings that people read: after some of a kind, how many more there are. */
+function shortList(messages: readonly string[]): readonly string[] {
+  if (messages.length <= MAX_COLLISIONS) return messages;
+  const rest = messages.length - MAX_COLLISIONS + 1;
+  return [...messages.slice(0, MAX_COLLISIONS - 1), `and ${rest} more names of this kind`];
+}
+
+const MAX_COLLISIONS = 10;
+
 /**
  * Whether the rows of a walk become visible all at once: a replaced table shows its new rows only when all of them are there, and these
  * rules of merge speak of all rows of a walk together.
@@ -466,8 +530,33 @@ interface Reached {
 function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
   if (writeDisposition === "replace") return true;
   if (writeDisposition !== "merge" || merge === undefined) return false;
-  const { dedupSort, deleteMissing, mergeKey = [] } = merge;
-  return dedupSort !== undefined || deleteMissing !== undefined || mergeKey.length > 0;
+  const { dedupSort, deleteMissing, mergeKey = [], strategy } = merge;
+  if (dedupSort !== undefined || deleteMissing !== undefined) return true;
+  return strategy === "scd2" || mergeKey.length > 0;
+}
+
+/** Whether rows that a complete walk does not bring are to be treated as gone. */
+function tellsMissing({ hints: { merge, writeDisposition } }: Resource): boolean {
+  if (writeDisposition !== "merge" || merge === undefined) return false;
+  const { deleteMissing, mergeKey = [], strategy } = merge;
+  return deleteMissing !== undefined || (strategy === "scd2" && mergeKey.length === 0);
+}
+
+/** Any other merge would delete the versions of a key together with its row. */
+function refuseLosingHistory({ hints, name }: Resource, there: readonly TableSchema[]): void {
+  if (hints.writeDisposition !== "merge" || hints.merge?.strategy === "scd2") return;
+  const versioned = there.find(({ columns }) =>
+    columns.some((column) => column.name === SYSTEM_COLUMNS.validTo),
+  );
+  if (versioned === undefined) return;
+  throw new SluiceError(
+    "data/history",
+    `table ${versioned.name} holds the versions of its rows, which merge would delete without strategy scd2`,
+    {
+      at: { resource: name, table: versioned.name },
+      hint: "Set strategy: scd2 again, give the resource another table_name, or drop the column _sluice_valid_to to let the history go.",
+    },
+  );
 }
 
 /** Failures of the source that say nothing against the pages before them. */

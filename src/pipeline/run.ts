@@ -9,6 +9,7 @@ import { type Checkpoint, type LaneContext, runLane } from "./lane.js";
 import { newLoadId } from "./load-id.js";
 import { findOpenLoad, type OpenLoad } from "./open-load.js";
 import { createReporter } from "./report.js";
+import { missingSystemText, refuseLostState } from "./tables.js";
 
 /** A pipeline with nothing left to decide: resources on one side, a destination on the other. */
 export interface PipelinePlan {
@@ -20,6 +21,8 @@ export interface PipelinePlan {
   readonly checkpoint: Checkpoint;
   /** How many resources are read at the same time. */
   readonly concurrency: number;
+  /** How long records of loads are kept, in milliseconds. Default: for ever. */
+  readonly historyMs?: number;
 }
 
 export interface RunOptions {
@@ -52,7 +55,11 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
   try {
     await using connection = await plan.destination.connect(plan.dataset, options.signal);
     await using _lease = await connection.acquire(plan.name);
+    if (plan.historyMs !== undefined) await connection.prune?.(plan.name, startedAt - plan.historyMs);
     const state = await connection.state(plan.name);
+    refuseLostState(state, plan.name, options.fullRefresh);
+    const lost = missingSystemText(state);
+    if (lost !== undefined) emit({ type: "warning", code: "destination/changed", message: lost });
     const isAfresh = options.fullRefresh || options.isBackfill === true;
     const load = chooseLoad(plan, isAfresh, state, startedAt);
     emit({ type: "load-started", loadId: load.id, continued: load.complete });
@@ -61,6 +68,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       loadId: load.id,
       loadResources: load.resources,
       startedAt,
+      loadStartedAt: load.startedAt ?? startedAt,
       connection,
       maxIdentifier: plan.destination.maxIdentifierBytes,
       state,

@@ -254,6 +254,7 @@ function hintsOf(
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
     ...(options.endpoint.allow_short === true ? { allowShort: true } : {}),
     ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
+    ...(options.naming == null ? {} : { naming: options.naming }),
     ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
   };
 }

@@ -1,5 +1,5 @@
-import type { ColumnSchema, SchemaChange, TableSchema } from "../model/table.js";
-import { widens } from "./join.js";
+import type { FoundTable, SchemaChange, TableSchema } from "../model/table.js";
+import { isWidenable } from "./drift.js";
 
 /**
  * What must change so that the tables in `have` can take rows of the tables in `want`: tables to create (parents
@@ -10,7 +10,7 @@ import { widens } from "./join.js";
  * diffTables([], [calls]); // [{ op: "create-table", table: calls }]
  */
 export function diffTables(
-  have: readonly TableSchema[],
+  have: readonly FoundTable[],
   want: readonly TableSchema[],
 ): readonly SchemaChange[] {
   const existing = new Map(have.map((table) => [table.name.toLowerCase(), table]));
@@ -20,21 +20,15 @@ export function diffTables(
   });
 }
 
-function diffColumns(have: TableSchema, want: TableSchema): readonly SchemaChange[] {
+function diffColumns(have: FoundTable, want: TableSchema): readonly SchemaChange[] {
   const existing = new Map(have.columns.map((column) => [column.name.toLowerCase(), column]));
   return want.columns.flatMap((column): readonly SchemaChange[] => {
     const there = existing.get(column.name.toLowerCase());
     if (there === undefined) return [{ op: "add-column", table: want.name, column }];
-    return widens(plain(there), column)
+    return isWidenable(there, column)
       ? [{ op: "widen-column", table: want.name, column, from: there.type }]
       : [];
   });
-}
-
-/** Whether a value beyond 2^53 was there is known to the one who wants the wider type, not to the database. */
-function plain(column: ColumnSchema): ColumnSchema {
-  const { beyondDouble: _beyondDouble, ...rest } = column;
-  return rest;
 }
 
 function parentsFirst(tables: readonly TableSchema[]): readonly TableSchema[] {

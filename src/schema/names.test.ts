@@ -47,6 +47,24 @@ describe("Names", () => {
     expect(next).not.toBe(suffixed);
   });
 
+  it("cuts whole characters for a suffix, by bytes", () => {
+    const names = new Names(20);
+    names.reserve("😀😀😀😀😀");
+    expect(names.claim("x", "😀😀😀😀😀")).toMatch(/^😀😀😀_[0-9a-f]{6}$/u);
+  });
+
+  it("gives the prefix of system columns to nobody, and tells of all that had to give way", () => {
+    const names = new Names(255);
+    names.claim("a", "name");
+    const other = names.claim("b", "Name");
+    const system = names.claim("c", "_SLUICE_any");
+    expect(system).toMatch(/^_SLUICE_any_[0-9a-f]{6}$/);
+    expect(names.collisions).toEqual([
+      { identity: "b", wanted: "Name", name: other },
+      { identity: "c", wanted: "_SLUICE_any", name: system },
+    ]);
+  });
+
   it("tells paths apart that look alike when joined", () => {
     expect(identityOf(["a", "b"])).not.toBe(identityOf(["a,b"]));
     expect(identityOf(["a__b"])).not.toBe(identityOf(["a", "b"]));

@@ -6,12 +6,18 @@ import { renderTable } from "../render/table.js";
 import { clean, createStyle } from "../render/text.js";
 import { hasColor, type Session } from "../session.js";
 import { addPipelineOptions, loadOptions, type PipelineFlags } from "./options.js";
+import { register as registerDiff } from "./schema-diff.js";
+import { register as registerExport } from "./schema-export.js";
 
 export function register(program: Command, session: Session): void {
   const command = program
     .command("schema")
     .description("Show the tables of a pipeline as its last commit left them in the destination.")
-    .argument("[config]", "configuration file; default: sluice.config.* in the current folder");
+    .argument("[config]", "configuration file; default: sluice.config.* in the current folder")
+    // So that `sluice schema diff --json` is an option of diff.
+    .enablePositionalOptions();
+  registerExport(command, session);
+  registerDiff(command, session);
   addPipelineOptions(command).action((config: string | undefined, flags: PipelineFlags) =>
     attempt(session, { json: flags.json }, () => showSchema(config, flags, session)),
   );

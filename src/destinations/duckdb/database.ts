@@ -234,6 +234,11 @@ function hintFor(message: string): { hint?: string } {
   if (/no space left|disk full|not enough space/iu.test(message)) {
     return { hint: "The disk is full. Nothing of the package was committed; free some space and run again." };
   }
+  if (message.startsWith("Constraint Error")) {
+    return {
+      hint: "A constraint that Sluice did not make refuses a row. Nothing of the package was committed; take it away, or keep such records out.",
+    };
+  }
   if (/out of memory/iu.test(message)) {
     return {
       hint: "Raise the destination's memory_limit, or check that the disk has room for temporary files.",

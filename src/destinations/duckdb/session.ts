@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { ColumnSchema, DataType, TableSchema } from "../../model/table.js";
+import type { DataType, FoundColumn, FoundTable } from "../../model/table.js";
 import type { Session } from "../sql/commit.js";
 import { type Dialect, quoteIdentifier } from "../sql/dialect.js";
 import { createDataset, type Place } from "../sql/statements.js";
@@ -55,33 +55,49 @@ async function describe(
   connection: DuckDBConnection,
   target: Place,
   tables: readonly string[],
-): Promise<TableSchema[]> {
+): Promise<FoundTable[]> {
   const [catalog, dataset] = target.path;
   const reader = await connection.runAndReadAll(
-    "SELECT lower(table_name), column_name, data_type, is_nullable, numeric_precision, numeric_scale " +
+    "SELECT table_name, column_name, data_type, is_nullable, numeric_precision, numeric_scale, " +
+      "column_default IS NOT NULL, table_oid IN (SELECT view_oid FROM duckdb_views() WHERE NOT internal) " +
       "FROM duckdb_columns() WHERE database_name = $1 AND lower(schema_name) = lower($2) " +
       "ORDER BY table_name, column_index",
     [catalog!, dataset!],
   );
-  const columns = new Map<string, ColumnSchema[]>();
-  for (const [table, name, type, nullable, precision, scale] of reader.getRows()) {
-    const column = {
+  const found = new Map<string, { columns: FoundColumn[]; isView: boolean }>();
+  for (const [table, name, type, nullable, precision, scale, hasDefault, isView] of reader.getRows()) {
+    const column: FoundColumn = {
       name: String(name),
       nullable: nullable === true,
       ...modelType(String(type), Number(precision), Number(scale)),
+      ...(hasDefault === true ? { hasDefault: true } : {}),
     };
-    const found = columns.get(String(table));
-    if (found === undefined) columns.set(String(table), [column]);
-    else found.push(column);
+    const known = found.get(String(table));
+    if (known === undefined) found.set(String(table), { columns: [column], isView: isView === true });
+    else known.columns.push(column);
   }
+  const folded = new Map([...found].map(([name, table]) => [foldCase(name), table]));
   return tables.flatMap((name) => {
-    const found = columns.get(name.toLowerCase());
-    return found === undefined ? [] : [{ name, resource: "", primaryKey: [], columns: found }];
+    const table = found.get(name) ?? folded.get(foldCase(name));
+    if (table === undefined) return [];
+    const { columns, isView } = table;
+    return [{ name, resource: "", primaryKey: [], columns, ...(isView ? { standIn: "view" } : {}) }];
   });
+}
+
+/** DuckDB takes ASCII letters alone for equal. */
+function foldCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 const MODEL_TYPES: Readonly<Record<string, DataType>> = {
   ...Object.fromEntries(Object.entries(TYPE_NAMES).map(([type, name]) => [name, type as DataType])),
+  // Instants in UTC, as every session here has it.
+  TIMESTAMP: "timestamp",
+};
+
+/** Types that hold some of the values of one of ours. */
+const NARROWER: Readonly<Record<string, DataType>> = {
   TINYINT: "bigint",
   SMALLINT: "bigint",
   INTEGER: "bigint",
@@ -89,15 +105,16 @@ const MODEL_TYPES: Readonly<Record<string, DataType>> = {
   USMALLINT: "bigint",
   UINTEGER: "bigint",
   FLOAT: "double",
-  TIMESTAMP: "timestamp",
 };
 
-/** DuckDB's type as one of ours; a type that none of ours stands for counts as text, which DuckDB converts. */
+/** DuckDB's type as one of ours; a type that none of ours stands for counts as a narrower text. */
 function modelType(
   type: string,
   precision: number,
   scale: number,
-): Pick<ColumnSchema, "type" | "precision" | "scale"> {
+): Pick<FoundColumn, "type" | "precision" | "scale" | "narrower"> {
   if (type.startsWith("DECIMAL(")) return { type: "decimal", precision, scale };
-  return { type: MODEL_TYPES[type] ?? "text" };
+  if (type === "HUGEINT") return { type: "decimal", precision: 38, scale: 0 };
+  const same = MODEL_TYPES[type];
+  return same === undefined ? { type: NARROWER[type] ?? "text", narrower: type } : { type: same };
 }

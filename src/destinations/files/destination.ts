@@ -4,6 +4,7 @@ import type {
   Destination,
   Lease,
   PackageHeader,
+  Pruned,
   Receipt,
   Stage,
   StagePlan,
@@ -17,6 +18,7 @@ import { DuckdbStage, provenStrings } from "../duckdb/stage.js";
 import { type ChunkFiller, chunkFiller } from "../duckdb/vectors.js";
 import { commandWord } from "../query-hint.js";
 import { quoteIdentifier } from "../sql/dialect.js";
+import { pruneHistory } from "../sql/prune.js";
 import * as sql from "../sql/statements.js";
 import { tableQuery } from "./formats.js";
 import { type HeldLease, type LeaseClock, takeLease } from "./lease.js";
@@ -255,7 +257,9 @@ class FileConnection implements Connection {
     }
     return {
       ...sql.partState(states.map((row) => [row["resource"], row["state"]])),
-      tables: [...newest.values()].flatMap((row) => JSON.parse(String(row["schema"])) as TableSchema[]),
+      tables: [...newest.values()]
+        .toSorted(byResource)
+        .flatMap((row) => JSON.parse(String(row["schema"])) as TableSchema[]),
     };
   }
 
@@ -287,6 +291,28 @@ class FileConnection implements Connection {
       return { ...manifest, state: [...manifest.state.filter((other) => !isIt(other)), row] };
     };
     await failing(`storing a note of pipeline ${pipeline} failed`, update(store, dataset, note));
+  }
+
+  async prune(pipeline: string, before: number): Promise<Pruned> {
+    const { dataset } = this.#files;
+    if ((await this.#manifest()).version === 0) return { loads: 0, rejects: 0, schemas: 0 };
+    const connection = await this.#database.connect();
+    try {
+      const session = fileSession(connection, this.#files, () => this.#leases.get(pipeline), "history");
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        try {
+          return await this.#database.alone(async () => {
+            await session.prepare?.();
+            return pruneHistory(session, WORKPLACE, pipeline, before);
+          });
+        } catch (error) {
+          if (!session.lost()) throw failed(`forgetting old loads of pipeline ${pipeline} failed`, error);
+        }
+      }
+    } finally {
+      connection.closeSync();
+    }
+    throw tooBusy(dataset);
   }
 
   async resetState(pipeline: string, resources: readonly string[] = []): Promise<void> {
@@ -385,6 +411,10 @@ class FileStage implements Stage {
     }
     throw tooBusy(this.#files.dataset);
   }
+}
+
+function byResource(left: SystemRow, right: SystemRow): number {
+  return String(left["resource"]) < String(right["resource"]) ? -1 : 1;
 }
 
 /** What the file system refuses as `destination/failed`. */

@@ -64,14 +64,17 @@ export interface FileSession extends Session {
  * publishes a manifest that names them, and takes the tables in memory back.
  *
  * Rows that are there already are read only when they may change: by a merge by key, and when a column widens. A table of
- * which rows were taken is written anew; of any other only the added rows are written.
+ * which rows were taken is written anew; of any other only the added rows are written. A session that looks at the history
+ * has all loads and rejects and no tables of resources.
  */
 export function fileSession(
   connection: DuckDBConnection,
   files: Files,
   lease: () => HeldLease | undefined,
+  looksAt: "own" | "history" = "own",
 ): FileSession {
   const inner = sessionOn(connection, WORK);
+  const isHistory = looksAt === "history";
   let expected: Expected | undefined;
   let base: Manifest = EMPTY;
   let lost = false;
@@ -80,7 +83,7 @@ export function fileSession(
   const changed = new Set<string>();
 
   async function bring(table: ManifestTable, rows: boolean): Promise<void> {
-    await inner.run(sql.createTable(WORK, table));
+    if (table.name !== SYSTEM_TABLES.rejects) await inner.run(sql.createTable(WORK, table));
     if (!rows) return;
     const name = sql.tableName(WORK, table.name);
     const full = (path: string): string => `${files.dataset}/${path}`;
@@ -116,8 +119,10 @@ export function fileSession(
     await bringSystemRows(SYSTEM_TABLES.state, base.state);
     await bringSystemRows(SYSTEM_TABLES.schema, base.schemas);
     // Of the loads, which only grow, a commit looks for its own package alone.
-    const own = base.loads.filter((load) => load["package"] === expected?.pkg.id);
-    await bringSystemRows(SYSTEM_TABLES.loads, own);
+    const loads = isHistory ? base.loads : base.loads.filter((load) => load["package"] === expected?.pkg.id);
+    await bringSystemRows(SYSTEM_TABLES.loads, loads);
+    const rejects = isHistory ? tableOf(base, SYSTEM_TABLES.rejects) : undefined;
+    if (rejects !== undefined) await bring(rejects, true);
     for (const table of touched(base, expected)) await bring(table, needsRows(base, table, expected));
   }
 
@@ -127,7 +132,7 @@ export function fileSession(
     const tables = await writeTables(written);
     const state = await systemRows(SYSTEM_TABLES.state);
     const schemas = await systemRows(SYSTEM_TABLES.schema);
-    const loads = [...base.loads, ...(await systemRows(SYSTEM_TABLES.loads))];
+    const loads = [...(isHistory ? [] : base.loads), ...(await systemRows(SYSTEM_TABLES.loads))];
     lease()?.check(base);
     lost = !(await publish(files.store, files.dataset, base, { ...base, tables, state, schemas, loads }));
     if (lost) {

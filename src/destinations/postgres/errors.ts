@@ -61,6 +61,9 @@ function hintFor(state: string): string | undefined {
   if (state.startsWith("40") || state === "55P03") {
     return "Another session was in the way. Nothing of the package was committed; run again.";
   }
+  if (state.startsWith("23")) {
+    return "A constraint that Sluice did not make refuses a row. Nothing of the package was committed; take it away, or keep such records out.";
+  }
   return STATEMENT_HINTS[state];
 }
 

@@ -1,13 +1,20 @@
 import type { PackageHeader, Receipt, Reject, StagePlan, TableCounts } from "../../model/destination.js";
 import { SluiceError } from "../../model/error.js";
 import type { Json } from "../../model/json.js";
-import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
+import {
+  type ColumnSchema,
+  type FoundColumn,
+  type FoundTable,
+  type SchemaChange,
+  SYSTEM_TABLES,
+  type TableSchema,
+} from "../../model/table.js";
 import type { TypedColumn } from "./dialect.js";
 import { keepOne, meetTarget } from "./merge/merge.js";
 import { dropParts, findParts, gatherParts, keepPart } from "./parts.js";
-import { hasSystemTables } from "./state.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
+import { createSystem, hasState } from "./system.js";
 
 /** One database connection, as far as a commit needs it. */
 export interface Session {
@@ -27,7 +34,7 @@ export interface Session {
   /** Runs one query. */
   rows(statement: string, values?: readonly SqlValue[]): Promise<readonly (readonly unknown[])[]>;
   /** `Connection.describe`, on this connection: it sees the open transaction. */
-  describe(tables: readonly string[]): Promise<readonly TableSchema[]>;
+  describe(tables: readonly string[]): Promise<readonly FoundTable[]>;
 }
 
 export type SqlValue = string | number | bigint | null;
@@ -64,7 +71,7 @@ const REJECTS_PER_INSERT = 100;
 export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
   const { plan, pkg, target } = commit;
   await session.prepare?.();
-  if (pkg.isPart === true || plan.walk === undefined || !(await hasSystemTables(session)))
+  if (pkg.isPart === true || plan.walk === undefined || !(await hasState(session)))
     return commitRows(session, commit);
   const parts = await findParts(session, target, plan);
   if (plan.writeDisposition !== "merge") return commitRows(session, { ...commit, parts });
@@ -114,12 +121,6 @@ async function showRows(session: Session, commit: Commit): Promise<Counts> {
   return counts;
 }
 
-async function createSystem(session: Session, target: Place): Promise<void> {
-  if (await hasSystemTables(session)) return;
-  await session.createDataset();
-  for (const statement of sql.createSystemTables(target)) await session.run(statement);
-}
-
 function replayed(pkg: PackageHeader): Receipt {
   const nothing: TableCounts = { inserted: 0, updated: 0, deleted: 0, rejected: 0 };
   return { replayed: true, tables: Object.fromEntries(pkg.tables.map((table) => [table.name, nothing])) };
@@ -139,7 +140,7 @@ async function applyChange(session: Session, target: Place, change: SchemaChange
 export function changeStatements(
   target: Place,
   change: SchemaChange,
-  existing: TableSchema | undefined,
+  existing: FoundTable | undefined,
 ): string[] {
   if (change.op === "create-table") {
     if (existing === undefined) return [sql.changeSchema(target, change)];
@@ -150,7 +151,7 @@ export function changeStatements(
   const { table, column } = change;
   if (existing === undefined) throw conflict(table, column, "the table does not exist");
   const found = findColumn(existing, column.name);
-  if (found !== undefined && sameType(found, column)) return [];
+  if (found !== undefined && found.narrower === undefined && sameType(found, column)) return [];
   if (change.op === "add-column") {
     if (found === undefined) return [sql.changeSchema(target, change)];
     throw conflict(table, column, `it exists as ${found.type}`);
@@ -160,7 +161,7 @@ export function changeStatements(
   return [sql.changeSchema(target, change)];
 }
 
-function findColumn(table: TableSchema, name: string): ColumnSchema | undefined {
+function findColumn(table: FoundTable, name: string): FoundColumn | undefined {
   const folded = name.toLowerCase();
   return (
     table.columns.find((column) => column.name === name) ??
@@ -269,7 +270,7 @@ async function upsertState(
   atMs: number,
 ): Promise<void> {
   const state = JSON.stringify(value);
-  const at = isoTime(atMs);
+  const at = sql.isoTime(atMs);
   const changed = await session.run(sql.updateState(target), [state, at, pipeline, name]);
   if (changed > 0) return;
   await session.run(sql.insertSystem(target, SYSTEM_TABLES.state), [pipeline, name, state, 1, at]);
@@ -280,7 +281,7 @@ async function writeSchemaVersion(session: Session, { plan, pkg, target }: Commi
   const newest = versions.find(([resource]) => resource === plan.resource);
   if (newest?.[2] === pkg.schemaHash) return;
   const version = newest === undefined ? 1 : Number(newest[1]) + 1;
-  const at = isoTime(pkg.state.committedAt);
+  const at = sql.isoTime(pkg.state.committedAt);
   const schema = JSON.stringify(pkg.tables);
   await session.run(sql.insertSystem(target, SYSTEM_TABLES.schema), [
     version,
@@ -301,8 +302,8 @@ async function writeLoad(session: Session, { plan, pkg, target }: Commit, counts
     plan.pipeline,
     plan.resource,
     pkg.isPart === true ? "staged" : "committed",
-    isoTime(pkg.startedAt),
-    isoTime(pkg.state.committedAt),
+    sql.isoTime(pkg.startedAt),
+    sql.isoTime(pkg.state.committedAt),
     count === undefined ? 0 : count.inserted + count.updated,
     pkg.schemaHash,
   ]);
@@ -316,8 +317,4 @@ function withRejects(counts: Counts, pkg: PackageHeader): Record<string, TableCo
       { ...count, rejected: table === root ? pkg.rejects.length : 0 },
     ]),
   );
-}
-
-function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

@@ -4,6 +4,7 @@ import type { Session } from "./commit.js";
 import { dropParts } from "./parts.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
+import { findSystem, hasState, missingSystem } from "./system.js";
 
 /** The last committed state of a pipeline, as `Connection.state` promises. Shared by all SQL destinations. */
 export async function readPipelineState(
@@ -11,13 +12,18 @@ export async function readPipelineState(
   target: Place,
   pipeline: string,
 ): Promise<PipelineState | undefined> {
-  if (!(await hasSystemTables(session))) return undefined;
-  const states = await session.rows(sql.readState(target), [pipeline]);
-  const schemas = await session.rows(sql.readSchemas(target), [pipeline]);
-  if (states.length === 0 && schemas.length === 0) return undefined;
+  const missing = missingSystem(await findSystem(session));
+  const read = async (table: string, query: string): Promise<readonly (readonly unknown[])[]> =>
+    missing.includes(table) ? [] : session.rows(query, [pipeline]);
+  const states = await read(SYSTEM_TABLES.state, sql.readState(target));
+  const schemas = await read(SYSTEM_TABLES.schema, sql.readSchemas(target));
+  const isKnown = states.length > 0 || schemas.length > 0;
+  const wasLoaded = isKnown || (await read(SYSTEM_TABLES.loads, sql.findLoad(target))).length > 0;
+  if (!(missing.length === 0 ? isKnown : wasLoaded)) return undefined;
   return {
     ...sql.partState(states),
     tables: schemas.flatMap((row) => JSON.parse(String(row[3])) as TableSchema[]),
+    ...(missing.length === 0 ? {} : { missing }),
   };
 }
 
@@ -28,7 +34,7 @@ export async function forgetState(
   pipeline: string,
   resources: readonly string[],
 ): Promise<void> {
-  if (!(await hasSystemTables(session))) return;
+  if (!(await hasState(session))) return;
   await session.begin();
   try {
     for (const resource of await withParts(session, target, pipeline)) {
@@ -47,10 +53,4 @@ export async function forgetState(
 async function withParts(session: Session, target: Place, pipeline: string): Promise<string[]> {
   const rows = await session.rows(sql.readState(target), [pipeline]);
   return rows.flatMap(([name]) => sql.partsResource(String(name)) ?? []);
-}
-
-/** Whether a commit has been here before: the dataset and its system tables come and go together. */
-export async function hasSystemTables(session: Session): Promise<boolean> {
-  const names = Object.values(SYSTEM_TABLES);
-  return (await session.describe(names)).length === names.length;
 }
