@@ -27,11 +27,25 @@ export {
   type Verdict,
 } from "./config/run-tests.js";
 export { diffSchema, exportSchema, type PlannedChange, type SchemaDiff } from "./config/schema.js";
-export { type MovedCursor, readState, resetState, rewindLastValue, setLastValue } from "./config/state.js";
+export {
+  type MovedCursor,
+  pruneHistory,
+  readState,
+  resetState,
+  rewindLastValue,
+  setLastValue,
+} from "./config/state.js";
 export { VERSION } from "./config/version.js";
 export { type DestinationDefinition, defineDestination } from "./destinations/destination.js";
 export { duckdb } from "./destinations/duckdb.js";
+export { file } from "./destinations/file.js";
+export {
+  asFileDestination,
+  type FileDestination,
+  type ListedTable,
+} from "./destinations/files/destination.js";
 export { postgres } from "./destinations/postgres.js";
+export { s3 } from "./destinations/s3.js";
 export { type HttpRequest, type ResponseHead, RetryableError, type Send } from "./http/message.js";
 export type { Batch, Column } from "./model/batch.js";
 export type {
@@ -39,6 +53,7 @@ export type {
   Destination,
   Lease,
   PackageHeader,
+  Pruned,
   Receipt,
   Reject,
   Stage,

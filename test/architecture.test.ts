@@ -36,7 +36,12 @@ const WORLD: readonly {
   readonly only: readonly string[];
 }[] = [
   { what: "prints", pattern: /\bconsole\.|\bprocess\.std(out|err)\b/, only: ["cli"] },
-  { what: "exits", pattern: /\bprocess\.(exit|exitCode|abort|kill)\b/, only: ["cli"] },
+  // Signal 0 kills nothing: it asks whether a process lives.
+  {
+    what: "exits",
+    pattern: /\bprocess\.(exit|exitCode|abort|kill(?!\([a-z]+, 0\)))\b/,
+    only: ["cli"],
+  },
   { what: "reads argv", pattern: /\bprocess\.argv\b/, only: ["cli"] },
   { what: "reads the environment", pattern: /\bprocess\.env\b/, only: ["config", "cli"] },
   { what: "fetches", pattern: /(?<![.\w])fetch\(/, only: [] },
@@ -152,6 +157,7 @@ describe("the rules catch what they are for", () => {
     ["rest/x.ts", "console.log(1);", "prints"],
     ["rest/x.ts", "const a = /[\"'`]/; process.stdout.write(a);", "prints"],
     ["pipeline/x.ts", "process.exitCode = 1;", "exits"],
+    ["pipeline/x.ts", "process.kill(pid, 9);", "exits"],
     ["config/x.ts", "const a = process.argv[2];", "argv"],
     ["http/x.ts", "const proxy = process.env.HTTP_PROXY;", "environment"],
     ["rest/x.ts", "await fetch(url);", "fetches"],

@@ -89,6 +89,8 @@ describe("the components of CONTRIBUTING.md", () => {
   const harness = (wrap: (whole: Destination) => Destination = (whole) => whole): DestinationHarness => ({
     name: "memory",
     cannot: {
+      "null in a key that may be null equals null, and nothing else":
+        "the example knows neither insert-only nor delete_missing",
       "a merge key takes all rows that share it, of a compound one all parts":
         "the example knows the primary key alone",
       "a merge key beside the primary key: either takes a row, with its children":
@@ -99,6 +101,8 @@ describe("the components of CONTRIBUTING.md", () => {
         "the example knows the primary key alone",
       "insert-only leaves what is there, and takes the first of repeated keys":
         "the example knows the primary key alone",
+      "old loads can be forgotten, with what they set aside, but nothing that the state speaks of":
+        "the example forgets nothing",
       "parts of a walk stay out of sight until it is complete": "the example keeps no parts",
       "parts of a merge meet the table as one package": "the example keeps no parts",
       "parts of another walk, and of a state that was forgotten, are gone": "the example keeps no parts",
@@ -106,6 +110,19 @@ describe("the components of CONTRIBUTING.md", () => {
       "a part that is replayed, and a last package that fails, change nothing": "the example keeps no parts",
       "what a snapshot does not have is deleted, and only by a snapshot":
         "the example knows the primary key alone",
+      "what a snapshot does not have is marked as deleted, and what comes back is not":
+        "the example knows the primary key alone",
+      "scd2 ends the version that changed, and leaves the one that did not": "the example keeps no versions",
+      "scd2 ends what a snapshot does not have, and what comes back begins anew":
+        "the example keeps no versions",
+      "scd2: there and back again are three versions, one after the other": "the example keeps no versions",
+      "scd2 without a key goes by the content, and keeps one of equal rows": "the example keeps no versions",
+      "scd2 with a merge key ends only what shares it, of a compound one all parts":
+        "the example keeps no versions",
+      "scd2 ends a key that is marked as deleted; of repeated ones the last counts":
+        "the example keeps no versions",
+      "merge, then scd2: rows that are there become the first versions": "the example keeps no versions",
+      "scd2 never begins before what is there": "the example keeps no versions",
     },
     async open() {
       const { memory } = (await load("memory.ts")) as { memory: () => Destination & Rows };

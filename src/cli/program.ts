@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { fail } from "./attempt.js";
 import { register as check } from "./commands/check.js";
 import { register as explain } from "./commands/explain.js";
+import { register as files } from "./commands/files.js";
 import { register as plan } from "./commands/plan.js";
 import { register as preview } from "./commands/preview.js";
 import { register as run } from "./commands/run.js";
@@ -13,7 +14,7 @@ import { jsonText } from "./render/json.js";
 import type { Session } from "./session.js";
 
 /** The order in `sluice --help`. */
-const COMMANDS = [run, check, plan, preview, test, state, schema, explain];
+const COMMANDS = [run, check, plan, preview, test, state, schema, files, explain];
 
 const USAGE_EXIT_CODE = 2;
 

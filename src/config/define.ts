@@ -34,6 +34,8 @@ export interface PipelineConfig {
    * columns count as declared (`sluice schema export` makes one). A text is the path of the file.
    */
   readonly schema?: string | { readonly naming?: NamingConvention; readonly file?: string };
+  /** How long records of loads are kept, such as `90d`: each run forgets older ones. Default: for ever. */
+  readonly keep_history?: string;
   /** What `sluice test` expects of loads from recordings. */
   readonly tests?: readonly TestConfig[];
 }

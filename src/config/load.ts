@@ -16,6 +16,7 @@ import type { PipelineConfig } from "./define.js";
 import { chooseDestination, defaultFile } from "./destination.js";
 import { type ConfigDocument, shownFile } from "./document.js";
 import { findConfig } from "./find.js";
+import { milliseconds } from "./history.js";
 import { type PipelineOptions, pipelineOptions } from "./options.js";
 import { configError, problemAt, toProblems } from "./problems.js";
 import { readConfigFile } from "./read.js";
@@ -150,6 +151,11 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     restResources[entry.resource.name] = { ...entry, resource: withNaming(entry.resource, schema.naming) };
   let loaded: readonly Resource[] = resources.map((resource) => withNaming(resource, schema.naming));
   problems.push(...sharedTables(loaded, document));
+  const historyMs = config.keep_history === undefined ? undefined : milliseconds(config.keep_history);
+  if (config.keep_history !== undefined && historyMs === undefined)
+    problems.push(
+      problemAt(document, ["keep_history"], "this is no duration", "For example 90d, 6mo or P1Y."),
+    );
   const fallback = defaultFile(name, file, cwd);
   const destination = chooseDestination(
     options.destination,
@@ -179,6 +185,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
       seconds: config.checkpoint?.seconds ?? DEFAULT_CHECKPOINT.seconds,
     },
     concurrency: config.concurrency ?? DEFAULT_CONCURRENCY,
+    ...(historyMs === undefined ? {} : { historyMs }),
   };
   return {
     name,

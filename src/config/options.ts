@@ -55,6 +55,13 @@ export const pipelineOptions = z.strictObject({
     })
     .optional()
     .describe("When to commit in the middle of a walk; whichever comes first."),
+  keep_history: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "How long records of loads, what they set aside, and old schema versions are kept, such as 90d or P1Y: each run forgets older ones. Default: for ever.",
+    ),
   tests: z
     .array(testOptions)
     .optional()

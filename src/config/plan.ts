@@ -1,5 +1,6 @@
-import type { WriteDisposition } from "../model/source.js";
+import type { Resource, WriteDisposition } from "../model/source.js";
 import type { PipelineState, ResourceState } from "../model/state.js";
+import { isSameWalk } from "../pipeline/lane.js";
 import { withReadablePlaceholders } from "../rest/reference.js";
 import type { Pipeline } from "./load.js";
 
@@ -54,7 +55,7 @@ export async function plan(pipeline: Pipeline): Promise<PlanResult> {
     const resource = loaded.get(name) ?? entry?.resource;
     if (resource === undefined) return [];
     const known = state?.resources[name];
-    const { fingerprint, hints } = resource;
+    const { hints } = resource;
     return [
       {
         name,
@@ -68,7 +69,7 @@ export async function plan(pipeline: Pipeline): Promise<PlanResult> {
           : { request: { method: entry.first.method, url: withReadablePlaceholders(entry.first.url) } }),
         ...(entry?.paginator === undefined ? {} : { paginator: entry.paginator }),
         ...(known === undefined ? {} : { state: shownState(known) }),
-        begins: beginOf(known, fingerprint),
+        begins: beginOf(known, resource),
         requests:
           entry?.parent === undefined && entry?.paginator?.startsWith("single_page") === true ? 1 : null,
       },
@@ -107,9 +108,9 @@ function shownState(state: ResourceState): NonNullable<PlanStep["state"]> {
   };
 }
 
-function beginOf(state: ResourceState | undefined, fingerprint: string): PlanStep["begins"] {
+function beginOf(state: ResourceState | undefined, resource: Resource): PlanStep["begins"] {
   if (state?.position === undefined) return "start";
-  return state.fingerprint === fingerprint ? "resume" : "restart";
+  return isSameWalk(state, resource) ? "resume" : "restart";
 }
 
 /** Each parent, followed by its children and theirs. */

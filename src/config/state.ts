@@ -1,3 +1,4 @@
+import type { Pruned } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 import type { JsonObject } from "../model/json.js";
 import { systemRuntime } from "../model/runtime.js";
@@ -5,6 +6,7 @@ import type { Resource } from "../model/source.js";
 import type { PipelineState } from "../model/state.js";
 import { commitCursor } from "../pipeline/edit-state.js";
 import { type Back, type Rewindable, rewindCursor, setCursor } from "../rest/incremental/rewind.js";
+import { requireDuration } from "./history.js";
 import type { Pipeline } from "./load.js";
 import { selectResources } from "./selection.js";
 
@@ -25,6 +27,35 @@ export async function resetState(pipeline: Pipeline, resources?: readonly string
   await using connection = await plan.destination.connect(plan.dataset, new AbortController().signal);
   await using _lease = await connection.acquire(plan.name);
   await connection.resetState(plan.name, resources);
+}
+
+/**
+ * Forgets records of loads that are older than a duration (`90d`, `6mo`, `P1Y`), with what they set aside, and older schema
+ * versions. What the state speaks of and all rows stay. Resources that the configuration no longer has and whose last
+ * walk was cut short are forgotten, with the rows that were kept back for them.
+ *
+ * @throws SluiceError config/usage for what is no duration, and for a destination that keeps no such records;
+ *   destination/locked while another run holds the pipeline.
+ * @example (await pruneHistory(await loadPipeline(), "90d")).loads; // 1420
+ */
+export async function pruneHistory(
+  pipeline: Pipeline,
+  olderThan: string,
+): Promise<Pruned & { readonly resources: readonly string[] }> {
+  const age = requireDuration(olderThan);
+  const { plan, runtime = systemRuntime } = pipeline.parts;
+  await using connection = await plan.destination.connect(plan.dataset, new AbortController().signal);
+  await using _lease = await connection.acquire(plan.name);
+  if (connection.prune === undefined) {
+    throw new SluiceError("config/usage", `${plan.destination.type} has nothing to forget in this way`);
+  }
+  const state = await connection.state(plan.name);
+  const configured = new Set(plan.resources.map(({ name }) => name));
+  const resources = Object.entries(state?.resources ?? {}).flatMap(([name, { held }]) =>
+    held === undefined || configured.has(name) ? [] : [name],
+  );
+  if (resources.length > 0) await connection.resetState(plan.name, resources);
+  return { ...(await connection.prune(plan.name, runtime.now() - age)), resources };
 }
 
 /** A cursor that was changed by hand, before and after: `ResourceState.cursor`. */

@@ -1,6 +1,6 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { z } from "zod";
-import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/destination.js";
+import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
@@ -12,6 +12,7 @@ import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
+import { pruneHistory } from "./sql/prune.js";
 import { forgetState, readPipelineState } from "./sql/state.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
@@ -265,6 +266,14 @@ class DuckdbConnection implements Connection {
       );
     } catch (error) {
       throw failed(`storing a note of pipeline ${pipeline} failed`, error);
+    }
+  }
+
+  async prune(pipeline: string, before: number): Promise<Pruned> {
+    try {
+      return await this.#database.alone(() => pruneHistory(this.#session, this.#target, pipeline, before));
+    } catch (error) {
+      throw failed(`forgetting old loads of pipeline ${pipeline} failed`, error);
     }
   }
 

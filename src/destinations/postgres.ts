@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Connection, Destination, Lease, Stage, StagePlan } from "../model/destination.js";
+import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
@@ -15,6 +15,7 @@ import { beginCommit, PostgresStage } from "./postgres/stage.js";
 import { readUri } from "./postgres/uri.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session } from "./sql/commit.js";
+import { pruneHistory } from "./sql/prune.js";
 import { forgetState, readPipelineState } from "./sql/state.js";
 import type { Place } from "./sql/statements.js";
 import * as sql from "./sql/statements.js";
@@ -253,6 +254,12 @@ class PostgresConnection implements Connection {
   remember(pipeline: string, key: string, value: Json): Promise<void> {
     return this.#do(`storing a note of pipeline ${pipeline} failed`, () =>
       commitNote(this.#session, this.#target, { pipeline, key, value, at: Date.now() }),
+    );
+  }
+
+  prune(pipeline: string, before: number): Promise<Pruned> {
+    return this.#do(`forgetting old loads of pipeline ${pipeline} failed`, () =>
+      pruneHistory(this.#session, this.#target, pipeline, before),
     );
   }
 

@@ -48,8 +48,20 @@ export interface Connection extends AsyncDisposable {
   stage(plan: StagePlan): Promise<Stage>;
   /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */
   remember(pipeline: string, key: string, value: Json): Promise<void>;
+  /**
+   * Forgets the loads of a pipeline that ended before `before` (milliseconds since 1970) with what they set aside, and
+   * older versions of its schemas; never what the state speaks of, and no rows. Absent: nothing is forgotten.
+   */
+  prune?(pipeline: string, before: number): Promise<Pruned>;
   /** Forgets the state of a pipeline, or of the named resources, and drops their parts. Tables, rows and notes stay. */
   resetState(pipeline: string, resources?: readonly string[]): Promise<void>;
+}
+
+/** How much was forgotten: rows of system tables. */
+export interface Pruned {
+  readonly loads: number;
+  readonly rejects: number;
+  readonly schemas: number;
 }
 
 /** Held while a run may write. */
@@ -71,6 +83,8 @@ export interface StagePlan {
    * next commit drops them.
    */
   readonly walk?: string;
+  /** Columns of the primary key in which null is a value that equals itself. Default: none; they hold no null. */
+  readonly nullKeys?: readonly string[];
 }
 
 /**
@@ -91,7 +105,9 @@ export interface Stage extends AsyncDisposable {
    * - replace: the resource's tables hold exactly the staged rows afterwards; also when none were staged.
    * - merge: by the root table's primary key. Of several staged rows with one key the last one (highest `_sluice_id`)
    *   stays. A row that exists is replaced whole, and its children with it. Without a primary key merge is append.
-   *   `StagePlan.merge` refines this; with `deleteMissing` and `PackageHeader.snapshot` rows that are not staged go too.
+   *   `StagePlan.merge` refines this; with `deleteMissing` and `PackageHeader.snapshot` rows that are not staged go too
+   *   (`soft`: they stay, with `_sluice_deleted_at`).
+   *   With `scd2` no row goes: those that are replaced get `_sluice_valid_to`, and what is there already is not added.
    *
    * A part (`PackageHeader.isPart`) brings rejects, state and load record, and no row into sight: its rows are kept, with
    * those of the parts of its walk before it, for as long as it takes. The first package of that walk that is no part
@@ -117,6 +133,8 @@ export interface PackageHeader {
   readonly rejects: readonly Reject[];
   /** Milliseconds since 1970 when the load began. */
   readonly startedAt: number;
+  /** Milliseconds since 1970: when versions that are replaced end and missing rows are marked, the same for a whole load. Default `startedAt`. */
+  readonly boundary?: number;
   /** Hash of `tables`; a schema version is stored when it is new. */
   readonly schemaHash: string;
 }

@@ -236,6 +236,12 @@ export const ERROR_CODES = {
     title: "More records were set aside than max_rejected allows",
     explain: "Nothing of the package was committed; the next run reads it again.",
   },
+  "data/history": {
+    kind: "data",
+    title: "The history of a table would be damaged",
+    explain:
+      "With strategy scd2 versions follow each other: none begins before another that is there, and no other strategy of merge may delete them. Nothing was changed.",
+  },
   "data/names": {
     kind: "data",
     title: "A name can't be used",

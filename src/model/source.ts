@@ -13,9 +13,15 @@ export type WriteDisposition = "append" | "replace" | "merge";
  * - `delete-insert` it is replaced whole, with its children; the default
  * - `upsert`        the same, by the primary key alone
  * - `insert-only`   the row that is there stays, whatever arrives
+ * - `scd2`          the row that is there stays as the version that ended, if what arrives differs from it; rows that
+ *                   a complete walk has not brought end too, unless there is a merge key
  */
-export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only"] as const;
+export const MERGE_STRATEGIES = ["delete-insert", "upsert", "insert-only", "scd2"] as const;
 export type MergeStrategy = (typeof MERGE_STRATEGIES)[number];
+
+/** What becomes of rows that a complete walk does not bring. */
+export const DELETE_MISSING = ["hard", "soft"] as const;
+export type DeleteMissing = (typeof DELETE_MISSING)[number];
 
 /**
  * What merge goes by beside the primary key. In `ResourceHints` keys of the record as written in the source, in
@@ -30,8 +36,10 @@ export interface MergeRules {
   readonly dedupSort?: { readonly column: string; readonly order: "asc" | "desc" };
   /** A row with true here (of another type: with any value) removes its key and is not stored. */
   readonly hardDelete?: string;
-  /** Rows whose primary key a complete walk has not brought are removed. */
-  readonly deleteMissing?: "hard";
+  /** Rows whose primary key a complete walk has not brought are removed, or (`soft`) marked by `_sluice_deleted_at`. */
+  readonly deleteMissing?: DeleteMissing;
+  /** Milliseconds since 1970: when versions of scd2 begin and end. Default: when the load began. */
+  readonly boundary?: number;
 }
 
 /** A declared column: `data_type`, `nullable` (default true), `precision` and `scale` for decimals. */

@@ -32,6 +32,8 @@ export interface ResourceState {
   readonly backfill?: Unfinished;
   /** The load that committed this state, and the resources that it set out to load. */
   readonly loadId: string;
+  /** Milliseconds since 1970 when that load began; a load that is continued keeps it. */
+  readonly loadStartedAt?: number;
   readonly loadResources: readonly string[];
   /** Packages of this resource in that load so far; the next package's id follows from it. */
   readonly packages: number;

@@ -97,6 +97,13 @@ export const SYSTEM_COLUMNS = {
   rootId: `${SYSTEM_PREFIX}root_id`,
   /** On child rows: position in the list, from 0. */
   listIdx: `${SYSTEM_PREFIX}list_idx`,
+  /** On root rows of scd2: when this version of the row began, and when it ended; null: it is the present one. */
+  validFrom: `${SYSTEM_PREFIX}valid_from`,
+  validTo: `${SYSTEM_PREFIX}valid_to`,
+  /** On root rows of scd2: a hash of the record with its lists; the same for records that say the same. */
+  rowHash: `${SYSTEM_PREFIX}row_hash`,
+  /** On root rows with `delete_missing: soft`: since when complete walks have not brought the row; null: it is there. */
+  deletedAt: `${SYSTEM_PREFIX}deleted_at`,
 } as const;
 
 /** System tables (design §6, contract). */

@@ -1,3 +1,4 @@
+import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
@@ -18,6 +19,8 @@ export interface Declared {
   readonly primaryKey: boolean;
   /** A record without a value here is rejected. */
   readonly required: boolean;
+  /** Part of the primary key, and null is a value of it: it is declared so. */
+  readonly nullKey: boolean;
   /** Absent until the first value, if the hint has no type. */
   column: ColumnBuilder | undefined;
   /** Set when it is known which key of the records fills it. */
@@ -95,17 +98,46 @@ export function mergeColumns(
   columns: readonly ColumnHint[] = [],
 ): MergeRules {
   const { mergeKey, dedupSort, hardDelete } = rules;
-  const sources = new Map([
-    ...namesOf(columns),
-    ...namesOf((known?.columns ?? []).filter(({ variantOf }) => variantOf === undefined)),
-  ]);
-  const name = (written: string) => sources.get(identityOf(pathOf(written))) ?? nameOf(written, naming);
+  const name = columnNames(naming, known, columns);
   return {
     ...rules,
     ...(mergeKey === undefined ? {} : { mergeKey: mergeKey.map(name) }),
     ...(dedupSort === undefined ? {} : { dedupSort: { ...dedupSort, column: name(dedupSort.column) } }),
     ...(hardDelete === undefined ? {} : { hardDelete: name(hardDelete) }),
   };
+}
+
+/** The name of the column for a key as it is written. */
+function columnNames(
+  naming: Naming,
+  known: TableSchema | undefined,
+  columns: readonly ColumnHint[],
+): (written: string) => string {
+  const sources = new Map([
+    ...namesOf(columns),
+    ...namesOf((known?.columns ?? []).filter(({ variantOf }) => variantOf === undefined)),
+  ]);
+  return (written) => sources.get(identityOf(pathOf(written))) ?? nameOf(written, naming);
+}
+
+/**
+ * The columns of the primary key in which null is a value like any other: those that are declared as nullable.
+ *
+ * @throws SluiceError config/invalid for one without a type: as long as it only ever is null it would have no column.
+ */
+export function nullKeys(
+  hints: ResourceHints,
+  naming = DEFAULT_NAMING,
+  known?: TableSchema,
+): readonly string[] {
+  const nullable = declaredColumns(hints, naming).filter((declared) => declared.nullKey);
+  const untyped = nullable.find(({ type }) => type === undefined);
+  const name = columnNames(naming, known, hints.columns);
+  if (untyped === undefined) return nullable.map(({ written }) => name(written));
+  throw new SluiceError("config/invalid", "a part of the primary key that may be null needs a data_type", {
+    at: { path: `columns.${untyped.written}` },
+    hint: "Set its data_type, or remove nullable: records with null in it are then set aside.",
+  });
 }
 
 /**
@@ -152,7 +184,8 @@ function declaredBy(hint: ColumnHint, name: string, keys: ReadonlySet<string>): 
     name,
     type: typeOf(hint),
     primaryKey,
-    required: primaryKey || hint.nullable === false,
+    required: hint.nullable === false || (primaryKey && hint.nullable !== true),
+    nullKey: primaryKey && hint.nullable === true,
     column: undefined,
     source: hint.source,
   };

@@ -15,6 +15,7 @@ import { addDocument } from "./document.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
 import { newTableNames, rootName } from "./root-name.js";
+import { type Stamps, stampsOf } from "./stamps.js";
 import { TableBuilder } from "./table-builder.js";
 
 export interface NormalizerOptions {
@@ -27,6 +28,8 @@ export interface NormalizerOptions {
   readonly loadId: string;
   /** Milliseconds since 1970; part of every row's id. */
   readonly now: number;
+  /** Milliseconds since 1970: when the versions that this load brings begin. Default `now`. */
+  readonly boundary?: number;
   /**
    * Whether a walk was complete before: then the schema contract holds for the tables that are known. Before that it
    * holds for declared columns only, so that the first load makes the schema (dlt: evolve once). Default false.
@@ -141,6 +144,7 @@ export interface Load {
   readonly tableNames: Names;
   readonly required: readonly Declared[];
   readonly guard: Guard;
+  readonly stamps: Stamps | undefined;
   /** The root table would be new, and the contract does not allow it. */
   readonly isRefused: boolean;
   /** The root record that is being added. */
@@ -158,7 +162,9 @@ function startLoad(options: NormalizerOptions): Load {
   const known = descendants(options.known, name);
   const declared = declaredColumns(options.hints, naming);
   const plan = { resource: options.resource, loadId: options.loadId, naming, maxLevel };
-  const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
+  const stamps = stampsOf(options.hints, { boundary: options.boundary ?? options.now, maxLevel, naming });
+  const system = stamps?.columns ?? [];
+  const root = new TableBuilder({ ...plan, name, declared, system, known: known.get(name), level: 0 });
 
   const guard = new Guard(options.resource, options.hints);
 
@@ -170,8 +176,12 @@ function startLoad(options: NormalizerOptions): Load {
     root,
     tables: [root],
     tableNames,
-    required: [...declared.filter((column) => column.required), ...stillRequired(root, declared)],
+    required: [
+      ...declared.filter(({ nullKey, required }) => required || nullKey),
+      ...stillRequired(root, declared),
+    ],
     guard,
+    stamps,
     isRefused:
       options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
     record: () => null,
@@ -224,6 +234,7 @@ function stillRequired(root: TableBuilder, declared: readonly Declared[]): reado
       type: undefined,
       primaryKey: false,
       required: true,
+      nullKey: false,
       column,
       source: column.schema.source,
     }));
@@ -243,7 +254,7 @@ function declareTable(load: Load, { name, path }: TableHint): void {
   const source = path.at(-1) ?? [];
   const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
   if (parent === undefined) return;
-  const given = load.tableNames.claim(tableIdentity(parent, source), name);
+  const given = load.tableNames.grant(tableIdentity(parent, source), name);
   if (load.tables.some((table) => table.plan.name === given)) return;
   load.tables.push(childBuilder(load, parent, source, given, undefined));
 }
@@ -325,10 +336,14 @@ export function endRecord(load: Load, row: number): boolean {
   }
   for (const declared of required) {
     if (declared.column?.has(row) === true) continue;
+    // A value that the key's column can't hold must not pass for null.
+    if (declared.nullKey && declared.column?.schema.nullable === true && isAbsent(load.record(), declared))
+      continue;
     for (const table of tables) table.rollBack();
     load.guard.rejects.push(rejected(load, declared, load.record()));
     return false;
   }
+  load.stamps?.stamp(row, load.record);
   return true;
 }
 
@@ -515,6 +530,10 @@ export function newField(
   const field = new Field(key, path, shape.level, whole, declared);
   shape.insert(field, at);
   return field;
+}
+
+function isAbsent(record: Json, { path, source }: Declared): boolean {
+  return (valueAt(record, source ?? path) ?? null) === null;
 }
 
 function rejected(load: Load, declared: Declared, record: Json): Reject {

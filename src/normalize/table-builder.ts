@@ -1,6 +1,7 @@
 import type { Batch, Column } from "../model/batch.js";
 import { type ColumnSchema, type DataType, SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { columnName } from "../schema/naming.js";
+import type { ColumnBuilder } from "./column-builder.js";
 import type { Declared } from "./declared.js";
 import { Field, Shape } from "./fields.js";
 import { ID_BYTES, ID_WORDS, type Ids } from "./ids.js";
@@ -16,6 +17,8 @@ export interface TablePlan extends ColumnsPlan {
   /** Objects and lists around the table's records. */
   readonly level: number;
   readonly maxLevel: number;
+  /** System columns beside those that every root table has. */
+  readonly system?: readonly ColumnBuilder[];
 }
 
 const ID = systemColumn(SYSTEM_COLUMNS.id, "text");
@@ -45,6 +48,7 @@ export class TableBuilder {
   #rootIds: Uint32Array = new Uint32Array(0);
   #indexes = new Int32Array(0);
   readonly #loadId: Buffer;
+  readonly #system: readonly ColumnBuilder[];
   #schema: TableSchema | undefined = undefined;
   #schemaVersion = -1;
 
@@ -55,6 +59,8 @@ export class TableBuilder {
     const declared = plan.declared.find((one) => one.name === VALUE);
     this.item = new Field("", [], plan.level, plan.level >= plan.maxLevel, declared);
     this.#loadId = Buffer.from(plan.loadId);
+    // Children inherit the plan of their parent.
+    this.#system = plan.parent === undefined ? (plan.system ?? []) : [];
   }
 
   /** Estimated bytes of what is buffered. */
@@ -62,7 +68,8 @@ export class TableBuilder {
     const system =
       this.plan.parent === undefined ? ID_BYTES + this.#loadId.length + 8 : 3 * (ID_BYTES + 4) + 8;
     let bytes = this.rows * system;
-    for (const column of this.columns.builders) bytes += column.size(this.rows) + (this.rows >> 3);
+    for (const column of [...this.#system, ...this.columns.builders])
+      bytes += column.size(this.rows) + (this.rows >> 3);
     return bytes;
   }
 
@@ -108,6 +115,7 @@ export class TableBuilder {
         primaryKey: primaryKey(declared),
         columns: [
           ...(parent === undefined ? ROOT_COLUMNS : CHILD_COLUMNS),
+          ...this.#system.map((builder) => builder.schema),
           ...this.columns.builders.map((builder) => builder.schema),
         ],
       };
@@ -121,7 +129,8 @@ export class TableBuilder {
     const table = this.schema();
     const { rows } = this;
     const system = this.plan.parent === undefined ? this.#rootColumns() : this.#childColumns();
-    const columns = [...system, ...this.columns.builders.map((builder) => builder.take(rows))];
+    const stamps = this.#system.map((builder) => builder.take(rows));
+    const columns = [...system, ...stamps, ...this.columns.builders.map((builder) => builder.take(rows))];
     this.rows = 0;
     return { table, rows, columns, bytes: columns.reduce((sum, column) => sum + bytesOf(column), 0) };
   }

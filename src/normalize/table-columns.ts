@@ -137,7 +137,7 @@ export class TableColumns {
     const { source, type } = declared;
     if (source === undefined) this.#names.reserve(declared.name);
     if (type === undefined) return;
-    const name = source === undefined ? declared.name : this.#names.claim(identity, declared.name);
+    const name = source === undefined ? declared.name : this.#names.grant(identity, declared.name);
     declared.column = this.#add(source === undefined ? name : identity, {
       name,
       ...type,

@@ -12,8 +12,8 @@ import type {
   SetAsideCounts,
   Unfinished,
 } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
-import { mergeColumns, unmetTypes } from "../normalize/declared.js";
+import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
+import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
@@ -45,6 +45,8 @@ export interface LaneContext {
   /** Names of all resources that this load sets out to load. */
   readonly loadResources: readonly string[];
   readonly startedAt: number;
+  /** When the load began, which a continued one did in an earlier run. */
+  readonly loadStartedAt: number;
   readonly connection: Connection;
   /** `Destination.maxIdentifierBytes`. */
   readonly maxIdentifier: number | undefined;
@@ -135,9 +137,7 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
   const before = context.state?.resources[resource.name];
   const state = context.isBackfill ? before?.backfill : before;
   if (context.fullRefresh || state?.position === undefined) return undefined;
-  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
-  const isHeld = state.held !== undefined;
-  if (state.fingerprint === resource.fingerprint && isHeld === isWhole(resource)) return state;
+  if (isSameWalk(state, resource)) return state;
   context.emit({
     type: "warning",
     resource: resource.name,
@@ -147,6 +147,13 @@ function unfinishedWalk(resource: Resource, context: LaneContext): Unfinished | 
       : "its configuration changed since the run that was cut short, so its walk starts again",
   });
   return undefined;
+}
+
+/** Whether a walk that was cut short is one of this resource as it is configured now. */
+export function isSameWalk(walk: Unfinished, resource: Resource): boolean {
+  // Rows that were kept back belong to a walk that is loaded whole, and rows in sight to one that is not.
+  const isHeld = walk.held !== undefined;
+  return walk.fingerprint === resource.fingerprint && isHeld === isWhole(resource);
 }
 
 async function recordFailure(lane: Lane, context: LaneContext, resource: string): Promise<void> {
@@ -223,6 +230,7 @@ class Lane {
       settled: before?.settled === true,
       loadId: context.loadId,
       now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
+      boundary: this.#boundary(),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     });
   }
@@ -292,9 +300,11 @@ class Lane {
 
   #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
-    const { columns, merge } = this.#resource.hints;
-    const naming = namingOf(this.#resource.hints, this.#context.maxIdentifier);
+    const { hints } = this.#resource;
+    const { columns, merge } = hints;
+    const naming = namingOf(hints, this.#context.maxIdentifier);
     const root = this.#standing.known.find(({ parent }) => parent === undefined);
+    const nulls = hints.writeDisposition === "merge" ? nullKeys(hints, naming, root) : [];
     return connection.stage({
       pipeline,
       loadId,
@@ -302,20 +312,26 @@ class Lane {
       writeDisposition,
       ...(walk === undefined ? {} : { walk }),
       ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
+      ...(nulls.length === 0 ? {} : { nullKeys: nulls }),
     });
   }
 
   #nextPackage(
     tables: readonly TableSchema[],
-  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "schemaHash"> {
+  ): Pick<PackageHeader, "id" | "tables" | "startedAt" | "boundary" | "schemaHash"> {
     const { loadId, startedAt } = this.#context;
     this.#packages += 1;
     const id = `${loadId}/${this.#resource.name}/${this.#packages}`;
-    return { id, tables, startedAt, schemaHash: schemaHash(tables) };
+    return { id, tables, startedAt, boundary: this.#boundary(), schemaHash: schemaHash(tables) };
+  }
+
+  /** When versions that this load brings begin. */
+  #boundary(): number {
+    return this.#resource.hints.merge?.boundary ?? this.#context.loadStartedAt;
   }
 
   #state(status: ResourceState["status"], at: Reached): ResourceState {
-    const { isBackfill, loadId, loadResources, runtime, state } = this.#context;
+    const { isBackfill, loadId, loadStartedAt, loadResources, runtime, state } = this.#context;
     const { position, cursor, completeness, held, rejects } = at;
     const walk: Unfinished = {
       fingerprint: this.#resource.fingerprint,
@@ -335,6 +351,7 @@ class Lane {
       // Its parts, if there are any, go with the first commit of this walk.
       ...(backfill === undefined || backfill.held !== undefined ? {} : { backfill }),
       loadId,
+      loadStartedAt,
       loadResources,
       packages: this.#packages,
       committedAt: runtime.now(),
@@ -404,7 +421,7 @@ class Lane {
 
   /** Whether what is missing in this package is gone at the source; where it should tell and can't, a warning does. */
   #isSnapshot(completeness: Completeness | undefined, hasRejects: boolean): boolean {
-    if (this.#resource.hints.merge?.deleteMissing === undefined) return false;
+    if (!tellsMissing(this.#resource)) return false;
     const why = this.#whyPartial(completeness, hasRejects);
     if (why === undefined) return true;
     this.#context.emit({
@@ -432,6 +449,7 @@ class Lane {
     const held = status === "running" ? this.#hold(tables) : undefined;
     const found = await connection.describe(tables.map((table) => table.name));
     refuseUnfit(findDrift(tables, found), resource);
+    refuseLosingHistory(this.#resource, found);
     const changes = held === undefined ? diffTables(found, tables) : [];
     const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
@@ -512,8 +530,33 @@ const MAX_COLLISIONS = 10;
 function isWhole({ hints: { merge, writeDisposition } }: Resource): boolean {
   if (writeDisposition === "replace") return true;
   if (writeDisposition !== "merge" || merge === undefined) return false;
-  const { dedupSort, deleteMissing, mergeKey = [] } = merge;
-  return dedupSort !== undefined || deleteMissing !== undefined || mergeKey.length > 0;
+  const { dedupSort, deleteMissing, mergeKey = [], strategy } = merge;
+  if (dedupSort !== undefined || deleteMissing !== undefined) return true;
+  return strategy === "scd2" || mergeKey.length > 0;
+}
+
+/** Whether rows that a complete walk does not bring are to be treated as gone. */
+function tellsMissing({ hints: { merge, writeDisposition } }: Resource): boolean {
+  if (writeDisposition !== "merge" || merge === undefined) return false;
+  const { deleteMissing, mergeKey = [], strategy } = merge;
+  return deleteMissing !== undefined || (strategy === "scd2" && mergeKey.length === 0);
+}
+
+/** Any other merge would delete the versions of a key together with its row. */
+function refuseLosingHistory({ hints, name }: Resource, there: readonly TableSchema[]): void {
+  if (hints.writeDisposition !== "merge" || hints.merge?.strategy === "scd2") return;
+  const versioned = there.find(({ columns }) =>
+    columns.some((column) => column.name === SYSTEM_COLUMNS.validTo),
+  );
+  if (versioned === undefined) return;
+  throw new SluiceError(
+    "data/history",
+    `table ${versioned.name} holds the versions of its rows, which merge would delete without strategy scd2`,
+    {
+      at: { resource: name, table: versioned.name },
+      hint: "Set strategy: scd2 again, give the resource another table_name, or drop the column _sluice_valid_to to let the history go.",
+    },
+  );
 }
 
 /** Failures of the source that say nothing against the pages before them. */

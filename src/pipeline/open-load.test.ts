@@ -35,6 +35,11 @@ describe("a load is open", () => {
     expect(open).toMatchObject({ id: "L2", complete: [] });
   });
 
+  it("and keeps the time at which it began", () => {
+    const state = stateOf({ a: { loadStartedAt: 7 }, b: { loadId: "L1", loadStartedAt: 3 } });
+    expect(findOpenLoad(state, wanted)).toMatchObject({ id: "L2", startedAt: 7 });
+  });
+
   it("and takes in resources that are new in the configuration", () => {
     const state = stateOf({ a: { loadResources: ["a", "b"], status: "running" } });
     const open = findOpenLoad(state, [...wanted, { name: "c", fingerprint: "f" } as Resource]);

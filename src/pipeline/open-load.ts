@@ -4,6 +4,8 @@ import type { PipelineState } from "../model/state.js";
 /** A load that was cut short: it is continued under its own id, so that re-runs add up to one uninterrupted run. */
 export interface OpenLoad {
   readonly id: string;
+  /** Milliseconds since 1970 when it began; undefined where that was not written down. */
+  readonly startedAt?: number | undefined;
   readonly resources: readonly string[];
   /** Those of the given resources that were complete in it. */
   readonly complete: readonly { readonly resource: string; readonly completeness: Completeness }[];
@@ -38,5 +40,5 @@ export function findOpenLoad(
     return [{ resource: resource.name, completeness: own.completeness ?? "unknown" }];
   });
   const resources = [...new Set([...newest.loadResources, ...wanted.map(({ name }) => name)])];
-  return { id: newest.loadId, resources, complete };
+  return { id: newest.loadId, startedAt: newest.loadStartedAt, resources, complete };
 }

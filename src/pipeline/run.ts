@@ -21,6 +21,8 @@ export interface PipelinePlan {
   readonly checkpoint: Checkpoint;
   /** How many resources are read at the same time. */
   readonly concurrency: number;
+  /** How long records of loads are kept, in milliseconds. Default: for ever. */
+  readonly historyMs?: number;
 }
 
 export interface RunOptions {
@@ -53,6 +55,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
   try {
     await using connection = await plan.destination.connect(plan.dataset, options.signal);
     await using _lease = await connection.acquire(plan.name);
+    if (plan.historyMs !== undefined) await connection.prune?.(plan.name, startedAt - plan.historyMs);
     const state = await connection.state(plan.name);
     refuseLostState(state, plan.name, options.fullRefresh);
     const lost = missingSystemText(state);
@@ -65,6 +68,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       loadId: load.id,
       loadResources: load.resources,
       startedAt,
+      loadStartedAt: load.startedAt ?? startedAt,
       connection,
       maxIdentifier: plan.destination.maxIdentifierBytes,
       state,

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { MERGE_STRATEGIES, NAMING_CONVENTIONS } from "../model/source.js";
+import { DELETE_MISSING, MERGE_STRATEGIES, NAMING_CONVENTIONS } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
 import { type ComponentDefinition, isDefinition } from "./own.js";
-import { foreignClientKeys, foreignResourceKeys, refusedFunction } from "./refused.js";
+import { foreignClientKeys, foreignResourceKeys, foreignVersionKeys, refusedFunction } from "./refused.js";
 import { responseActions } from "./response-actions.js";
 import { processingSteps } from "./steps.js";
 import { successOptions } from "./success.js";
@@ -31,7 +31,9 @@ const columnHint = z.strictObject({
   nullable: z
     .boolean()
     .optional()
-    .describe("Default true. Records with a null in a non-nullable column are rejected."),
+    .describe(
+      "Default true. Records with a null in a non-nullable column are rejected, as are those with a null in a primary_key; true on a part of it (with data_type): null is a value that equals itself.",
+    ),
   precision: z.int().min(1).max(38).optional().describe("Digits in all, for decimal."),
   scale: z.int().min(0).max(38).optional().describe("Digits after the point, for decimal."),
   dedup_sort: z
@@ -252,14 +254,25 @@ const resourceKeys = {
           .enum(MERGE_STRATEGIES)
           .optional()
           .describe(
-            "How merge treats a row whose key is there: delete-insert (by primary_key or merge_key) and upsert (by primary_key) replace it whole, insert-only leaves it. Default delete-insert.",
+            "How merge treats a row whose key is there: delete-insert (by primary_key or merge_key) and upsert (by primary_key) replace it whole, insert-only leaves it, scd2 keeps it as the version that ended (`_sluice_valid_from`, `_sluice_valid_to`). Default delete-insert.",
           ),
-        delete_missing: z
-          .enum(["hard"])
+        boundary_timestamp: z
+          .string()
+          .refine((text) => Number.isFinite(Date.parse(text)) && /\dT.*(Z|[+-]\d\d:?\d\d)$/.test(text), {
+            message: "expected a date and time with a time zone, such as 2026-01-31T00:00:00Z",
+          })
           .nullable()
           .optional()
           .describe(
-            "For endpoints that give everything on each walk: hard removes rows whose primary_key was not among it, if the walk was complete. Default: they stay.",
+            "scd2: when the versions of this load begin and those before them end, to the millisecond. Default: when the load began.",
+          ),
+        ...foreignVersionKeys,
+        delete_missing: z
+          .enum(DELETE_MISSING)
+          .nullable()
+          .optional()
+          .describe(
+            "For endpoints that give everything on each walk: hard removes rows whose primary_key was not among it, if the walk was complete; soft keeps them with a time in `_sluice_deleted_at`. Default: they stay.",
           ),
       }),
       refusedFunction("a resource has one write disposition, and not one for each record"),

@@ -48,6 +48,19 @@ export const foreignResourceKeys = {
   paginator: refused("paginator belongs into the endpoint, or into client for all of them"),
 };
 
+/** Keys of dlt's write disposition that are refused: with strategy scd2 they would name columns and values. */
+export const foreignVersionKeys = {
+  validity_column_names: refused(
+    "the columns are always _sluice_valid_from and _sluice_valid_to; a view can give them other names",
+  ).nullable(),
+  active_record_timestamp: refused(
+    "the present version is the one with null in _sluice_valid_to; a view can put a date there",
+  ).nullable(),
+  row_version_column_name: refused(
+    "versions are told apart by the content of the record, in _sluice_row_hash; processing_steps leave out what is not to count",
+  ).nullable(),
+};
+
 /** Keys of dlt's client that are refused. */
 export const foreignClientKeys = {
   session: refused(

@@ -48,6 +48,12 @@ export class Names {
     return this.#taken.has(name.toLowerCase());
   }
 
+  /** As `claim`, for a name that was chosen with care: it may have the prefix of system columns. */
+  grant(identity: string, wanted: string): string {
+    if (!this.#byIdentity.has(identity) && !this.has(wanted)) this.seed(identity, wanted);
+    return this.claim(identity, wanted);
+  }
+
   /** The name of a source: the one it has, or `wanted` if it is free, or `wanted` with a suffix. */
   claim(identity: string, wanted: string): string {
     const known = this.#byIdentity.get(identity);

@@ -186,16 +186,20 @@ interface TableRows {
 interface Load {
   readonly disposition?: WriteDisposition;
   readonly merge?: MergeRules;
+  readonly nullKeys?: readonly string[];
   readonly snapshot?: boolean;
   /** The walk whose rows become visible together; with `isPart` this is one of its parts. */
   readonly walk?: string;
   readonly isPart?: true;
+  /** When versions begin and end, as minutes after `STARTED_AT`. */
+  readonly minute?: number;
   /** Parents before children. One table may come several times: each is a batch. */
   readonly batches: readonly TableRows[];
   /** All tables of the resource; by default the newest schema of each in `batches`. */
   readonly tables?: readonly TableSchema[];
   readonly pipeline?: string;
   readonly resource?: string;
+  readonly loadId?: string;
   readonly id?: string;
   readonly state?: Partial<ResourceState>;
   readonly rejects?: readonly Reject[];
@@ -226,10 +230,11 @@ function planOf(load: Load): StagePlan {
   return {
     pipeline: load.pipeline ?? "shop",
     resource: load.resource ?? "orders",
-    loadId: "load-1",
+    loadId: load.loadId ?? "load-1",
     writeDisposition: load.disposition ?? "append",
     ...(load.merge === undefined ? {} : { merge: load.merge }),
     ...(load.walk === undefined ? {} : { walk: load.walk }),
+    ...(load.nullKeys === undefined ? {} : { nullKeys: load.nullKeys }),
   };
 }
 
@@ -249,7 +254,7 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
     state: {
       fingerprint: "f1",
       status: load.isPart === true ? "running" : "done",
-      loadId: "load-1",
+      loadId: load.loadId ?? "load-1",
       loadResources: [load.resource ?? "resource"],
       packages,
       committedAt: STARTED_AT + 1000,
@@ -259,6 +264,7 @@ async function packageOf(connection: Connection, load: Load): Promise<PackageHea
     ...(load.isPart === undefined ? {} : { isPart: load.isPart }),
     rejects: load.rejects ?? [],
     startedAt: STARTED_AT,
+    ...(load.minute === undefined ? {} : { boundary: STARTED_AT + load.minute * 60_000 }),
     schemaHash: `hash of ${jsonText(tables as unknown as Json)}`,
   };
 }
@@ -382,10 +388,10 @@ const orders = (...rows: readonly [id: number, name: string | null][]): TableRow
 const ordersData = (...rows: readonly [id: number, name: string | null][]): Row[] =>
   rows.map(([id, name]) => ({ id: BigInt(id), name }));
 
+type OrderWithItems = [id: number, name: string, skus: readonly string[]];
+
 /** Orders with their items: `[id, name, [sku, …]]`; each item has its two parts. */
-function ordersWithItems(
-  ...given: readonly [id: number, name: string, skus: readonly string[]][]
-): TableRows[] {
+function ordersWithItems(...given: readonly OrderWithItems[]): TableRows[] {
   const roots: Row[] = [];
   const items: Row[] = [];
   const parts: Row[] = [];
@@ -403,6 +409,71 @@ function ordersWithItems(
     { table: ITEMS, rows: items },
     { table: PARTS, rows: parts },
   ];
+}
+
+// --- Versions of rows -----------------------------------------------------------------------------------------------
+
+/** A table of scd2: versions of orders. */
+const versioned = (primaryKey: readonly string[]): TableSchema => ({
+  ...ORDERS,
+  primaryKey,
+  columns: [
+    ...ORDERS.columns.slice(0, 2),
+    { name: SYSTEM_COLUMNS.validFrom, type: "timestamp", nullable: true },
+    { name: SYSTEM_COLUMNS.validTo, type: "timestamp", nullable: true },
+    { name: SYSTEM_COLUMNS.rowHash, type: "text", nullable: true },
+    ...ORDERS.columns.slice(2),
+  ],
+});
+
+/** The time so many minutes after `STARTED_AT`. */
+function minuteText(minute: number): string {
+  return `${new Date(STARTED_AT + minute * 60_000).toISOString().slice(0, -1)}000Z`;
+}
+
+interface Versions {
+  readonly minute: number;
+  readonly snapshot?: boolean;
+  readonly merge?: MergeRules;
+  readonly primaryKey?: readonly string[];
+}
+
+/** Loads versions of orders with their items as the core does: `[id, name, [sku, …]]`. */
+function loadVersions(
+  trial: Trial,
+  { minute, snapshot = false, merge = {}, primaryKey = ["id"] }: Versions,
+  ...given: readonly [id: number, name: string, skus?: readonly string[]][]
+): Promise<Receipt> {
+  const table = versioned(primaryKey);
+  const [roots, items] = ordersWithItems(
+    ...given.map(([id, name, list = []]): [number, string, readonly string[]] => [id, name, list]),
+  );
+  const rows = roots!.rows.map((row, index) => ({
+    ...row,
+    [SYSTEM_COLUMNS.validFrom]: minuteText(minute),
+    [SYSTEM_COLUMNS.rowHash]: JSON.stringify(given[index]),
+  }));
+  return trial.load({
+    disposition: "merge",
+    merge: { ...merge, strategy: "scd2" },
+    tables: [table, ITEMS],
+    batches: rows.length === 0 ? [] : [{ table, rows }, items!],
+    snapshot,
+    minute,
+  });
+}
+
+/** Every version as `id name from-to`, with the minutes; none: it is the present one. */
+async function history(trial: Trial): Promise<string[]> {
+  const rows = await trial.rows(DATASET, "orders");
+  const minute = (value: unknown) =>
+    typeof value === "string" ? String((Date.parse(value) - STARTED_AT) / 60_000) : "";
+  return rows
+    .map((row) => {
+      const { [SYSTEM_COLUMNS.validFrom]: from, [SYSTEM_COLUMNS.validTo]: to } = row;
+      return `${String(row["id"])} ${String(row["name"])} ${minute(from)}-${minute(to)}`;
+    })
+    .sort();
 }
 
 async function skus(trial: Trial): Promise<unknown[]> {
@@ -590,6 +661,33 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     );
   },
 
+  "null in a key that may be null equals null, and nothing else": async (trial) => {
+    const table = rootTable(
+      "places",
+      [column("city", "text"), column("flat", "bigint"), column("v", "text")],
+      ["city", "flat"],
+    );
+    const load = (merge: MergeRules, ...given: readonly [city: string, flat: number | null, v: string][]) =>
+      trial.load({
+        disposition: "merge",
+        merge,
+        nullKeys: ["flat"],
+        snapshot: true,
+        batches: [{ table, rows: given.map(([city, flat, v]) => rootRow({ city, flat, v })) }],
+      });
+    const found = async () =>
+      (await trial.data("places")).map((row) => Object.values(row).map(String).join(" "));
+    await load({}, ["a", null, "1"], ["a", null, "2"], ["a", 0, "3"], ["b", null, "4"]);
+    assert.deepEqual(await found(), ["a 0 3", "a null 2", "b null 4"]);
+    const receipt = await load({}, ["a", null, "5"], ["c", null, "6"]);
+    assert.deepEqual(receipt.tables["places"], counts(1, 1));
+    assert.deepEqual(await found(), ["a 0 3", "a null 5", "b null 4", "c null 6"]);
+    await load({ strategy: "insert-only" }, ["a", null, "7"], ["d", null, "8"], ["d", null, "9"]);
+    assert.deepEqual(await found(), ["a 0 3", "a null 5", "b null 4", "c null 6", "d null 8"]);
+    await load({ deleteMissing: "hard" }, ["a", null, "5"], ["d", null, "8"]);
+    assert.deepEqual(await found(), ["a null 5", "d null 8"]);
+  },
+
   "children follow their parent on merge, at every depth": async (trial) => {
     await trial.load({
       disposition: "merge",
@@ -745,6 +843,122 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
     assert.deepEqual((await load([], false)).tables["orders"], counts(0));
     assert.deepEqual((await load([], true)).tables["orders"], counts(0, 0, 2));
     assert.deepEqual([await trial.data("orders"), await skus(trial)], [[], []]);
+  },
+
+  "what a snapshot does not have is marked as deleted, and what comes back is not": async (trial) => {
+    const { deletedAt } = SYSTEM_COLUMNS;
+    const columns = [...ORDERS.columns, { name: deletedAt, type: "timestamp", nullable: true } as const];
+    const table = { ...ORDERS, columns };
+    const load = (minute: number, snapshot: boolean, ...given: OrderWithItems[]) => {
+      const [roots, items] = ordersWithItems(...given);
+      const batches = given.length === 0 ? [] : [{ table, rows: roots!.rows }, items!];
+      const merge: MergeRules = { deleteMissing: "soft" };
+      return trial.load({ disposition: "merge", merge, tables: [table, ITEMS], batches, snapshot, minute });
+    };
+    const found = async () =>
+      Object.fromEntries((await trial.rows(DATASET, "orders")).map((row) => [row["name"], row[deletedAt]]));
+    await load(0, true, [1, "a", ["x"]], [2, "b", ["y"]], [3, "c", ["z"]]);
+    assert.deepEqual(await found(), { a: null, b: null, c: null });
+    const receipt = await load(1, true, [1, "a2", []]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 1, 2));
+    assert.deepEqual(await found(), { a2: null, b: minuteText(1), c: minuteText(1) });
+    assert.deepEqual(await skus(trial), ["y", "z"]);
+    assert.deepEqual((await load(2, false, [2, "b2", ["w"]])).tables["orders"], counts(0, 1));
+    assert.deepEqual(await found(), { a2: null, b2: null, c: minuteText(1) });
+    assert.deepEqual((await load(3, true)).tables["orders"], counts(0, 0, 2));
+    assert.deepEqual(await found(), { a2: minuteText(3), b2: minuteText(3), c: minuteText(1) });
+    assert.deepEqual(await skus(trial), ["w", "z"]);
+    assert.deepEqual((await load(4, false)).tables["orders"], counts(0));
+  },
+
+  "scd2 ends the version that changed, and leaves the one that did not": async (trial) => {
+    await loadVersions(trial, { minute: 0 }, [1, "a", ["x"]], [2, "b", ["y"]]);
+    const receipt = await loadVersions(trial, { minute: 1 }, [1, "a2", ["x"]], [2, "b", ["y"]], [3, "c"]);
+    assert.deepEqual(await history(trial), ["1 a 0-1", "1 a2 1-", "2 b 0-", "3 c 1-"]);
+    assert.deepEqual(receipt.tables["orders"], counts(1, 1));
+    assert.deepEqual(receipt.tables["orders__items"], counts(1));
+    // The children of a version are those that it came with.
+    assert.deepEqual(await skus(trial), ["x", "x", "y"]);
+    const roots = new Set((await trial.rows(DATASET, "orders")).map((row) => row[SYSTEM_COLUMNS.id]));
+    const items = await trial.rows(DATASET, "orders__items");
+    assert.equal(new Set(items.map((row) => row[SYSTEM_COLUMNS.rootId])).size, 3);
+    assert.ok(items.every((row) => roots.has(row[SYSTEM_COLUMNS.rootId])));
+    assert.deepEqual((await loadVersions(trial, { minute: 2 }, [2, "b", ["y"]])).tables["orders"], counts(0));
+  },
+
+  "scd2 ends what a snapshot does not have, and what comes back begins anew": async (trial) => {
+    await loadVersions(trial, { minute: 0, snapshot: true }, [1, "a"], [2, "b"]);
+    const receipt = await loadVersions(trial, { minute: 1, snapshot: true }, [2, "b"]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 0, 1));
+    await loadVersions(trial, { minute: 2 }, [3, "c"]);
+    assert.deepEqual(await history(trial), ["1 a 0-1", "2 b 0-", "3 c 2-"]);
+    await loadVersions(trial, { minute: 3, snapshot: true }, [1, "a"]);
+    assert.deepEqual(await history(trial), ["1 a 0-1", "1 a 3-", "2 b 0-3", "3 c 2-3"]);
+    const versions = await trial.rows(DATASET, "orders");
+    assert.equal(new Set(versions.map((row) => row[SYSTEM_COLUMNS.id])).size, 4);
+    assert.deepEqual((await loadVersions(trial, { minute: 4 })).tables["orders"], counts(0));
+    const empty = await loadVersions(trial, { minute: 5, snapshot: true });
+    assert.deepEqual(empty.tables["orders"], counts(0, 0, 1));
+    assert.deepEqual(await history(trial), ["1 a 0-1", "1 a 3-5", "2 b 0-3", "3 c 2-3"]);
+  },
+
+  "scd2: there and back again are three versions, one after the other": async (trial) => {
+    for (const [minute, name] of ["a", "a2", "a"].entries())
+      await loadVersions(trial, { minute, snapshot: true }, [1, name]);
+    assert.deepEqual(await history(trial), ["1 a 0-1", "1 a 2-", "1 a2 1-2"]);
+  },
+
+  "scd2 without a key goes by the content, and keeps one of equal rows": async (trial) => {
+    const keyless = { primaryKey: [], snapshot: true };
+    await loadVersions(trial, { ...keyless, minute: 0 }, [1, "a", ["x"]], [1, "a", ["x"]], [1, "b"]);
+    assert.deepEqual(await history(trial), ["1 a 0-", "1 b 0-"]);
+    assert.deepEqual(await skus(trial), ["x"]);
+    await loadVersions(trial, { ...keyless, minute: 1 }, [1, "a", ["x"]], [1, "c"]);
+    assert.deepEqual(await history(trial), ["1 a 0-", "1 b 0-1", "1 c 1-"]);
+  },
+
+  "scd2 with a merge key ends only what shares it, of a compound one all parts": async (trial) => {
+    const keyless = { primaryKey: [], merge: { mergeKey: ["name"] }, snapshot: true };
+    await loadVersions(trial, { ...keyless, minute: 0 }, [1, "mon"], [2, "mon"], [3, "tue"]);
+    await loadVersions(trial, { ...keyless, minute: 1 }, [2, "mon"], [12, "mon"]);
+    assert.deepEqual(await history(trial), ["1 mon 0-1", "12 mon 1-", "2 mon 0-", "3 tue 0-"]);
+    const compound = { primaryKey: [], merge: { mergeKey: ["id", "name"] } };
+    await loadVersions(trial, { ...compound, minute: 2 }, [1, "2mon"], [2, "tue"], [3, "tue", ["x"]]);
+    assert.deepEqual(await history(trial), [
+      "1 2mon 2-",
+      "1 mon 0-1",
+      "12 mon 1-",
+      "2 mon 0-",
+      "2 tue 2-",
+      "3 tue 0-2",
+      "3 tue 2-",
+    ]);
+  },
+
+  "scd2 ends a key that is marked as deleted; of repeated ones the last counts": async (trial) => {
+    const merge: MergeRules = { hardDelete: "name" };
+    await loadVersions(trial, { minute: 0 }, [1, "a", ["x"]], [1, "b", ["y"]], [2, "c"]);
+    assert.deepEqual(await history(trial), ["1 b 0-", "2 c 0-"]);
+    assert.deepEqual(await skus(trial), ["y"]);
+    const receipt = await loadVersions(trial, { minute: 1, merge }, [1, "gone", ["z"]], [9, "gone"]);
+    assert.deepEqual(receipt.tables["orders"], counts(0, 0, 1));
+    assert.deepEqual(await history(trial), ["1 b 0-1", "2 c 0-"]);
+    assert.deepEqual(await skus(trial), ["y"]);
+  },
+
+  "merge, then scd2: rows that are there become the first versions": async (trial) => {
+    await trial.load({ batches: [orders([1, "a"], [2, "b"])] });
+    await trial.load({ disposition: "merge", batches: [orders([2, "b2"])] });
+    const receipt = await loadVersions(trial, { minute: 1, snapshot: true }, [2, "b2"], [3, "c"]);
+    assert.deepEqual(await history(trial), ["1 a -1", "2 b2 -1", "2 b2 1-", "3 c 1-"]);
+    assert.deepEqual(receipt.tables["orders"], counts(1, 1, 1));
+  },
+
+  "scd2 never begins before what is there": async (trial) => {
+    await loadVersions(trial, { minute: 5 }, [1, "a"]);
+    const error = await rejection(loadVersions(trial, { minute: 4 }, [1, "b"]));
+    assert.equal(error.code, "data/history");
+    assert.deepEqual(await history(trial), ["1 a 5-"]);
   },
 
   "append, then merge: children that appends left follow their parent": async (trial) => {
@@ -1453,6 +1667,40 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
         committed_at: "2024-01-31T12:00:01.000000Z",
       },
     );
+  },
+
+  "old loads can be forgotten, with what they set aside, but nothing that the state speaks of": async (
+    trial,
+  ) => {
+    const day = (n: number) => Date.UTC(2024, 0, n);
+    const load = (n: number, more: Partial<Load> = {}) =>
+      trial.load({
+        id: `p${packages}`,
+        loadId: `load-${n}`,
+        batches: [orders([n, "a"])],
+        rejects: [{ ...REJECT, path: `$.${n}` }],
+        state: { committedAt: day(n) },
+        ...more,
+      });
+    const wider = { ...ORDERS, columns: [...ORDERS.columns, column("price", "double")] };
+    assert.deepEqual(await trial.connection.prune?.("shop", day(9)), { loads: 0, rejects: 0, schemas: 0 });
+    await load(1);
+    await load(1, { state: { committedAt: day(5) } });
+    await load(2);
+    await load(3, { resource: "people", tables: [wider] });
+    await load(4, { batches: [{ table: wider, rows: [] }] });
+    await load(2, { pipeline: "other", loadId: "load-other" });
+    await load(6);
+    const before = await trial.connection.state("shop");
+    assert.deepEqual(await trial.connection.prune?.("shop", day(5)), { loads: 2, rejects: 2, schemas: 2 });
+    const idsOf = async (table: string) =>
+      (await trial.rows(DATASET, table)).map((row) => String(row["load_id"])).toSorted(byText);
+    // The first load ended on the fifth; the third is what the state of people speaks of.
+    const left = ["load-1", "load-1", "load-3", "load-6", "load-other"];
+    assert.deepEqual(await idsOf(SYSTEM_TABLES.loads), left);
+    assert.deepEqual(await idsOf(SYSTEM_TABLES.rejects), left);
+    assert.deepEqual(await trial.connection.state("shop"), before);
+    assert.equal((await trial.data("orders")).length, 6);
   },
 
   "disposing twice is no error": async (trial) => {

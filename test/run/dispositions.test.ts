@@ -10,6 +10,7 @@ import {
   type ResourceConfig,
   restApi,
   run,
+  systemRuntime,
 } from "../../src/index.js";
 import { query } from "./database.js";
 
@@ -88,6 +89,28 @@ it("deletes what a complete walk no longer brings, and nothing when a record was
   expect(await rows()).toEqual([{ id: 1, v: "a3" }]);
 });
 
+it("marks what a complete walk no longer brings, from the first load on, and takes the mark away again", async () => {
+  const load = (...records: object[]) =>
+    run(
+      pipeline({
+        records,
+        primary_key: "id",
+        write_disposition: { disposition: "merge", delete_missing: "soft" },
+      }),
+    );
+  const marked = () => query(file, "select id::int as id from own.t where _sluice_deleted_at is not null");
+  await load({ id: 1, v: "a" }, { id: 2, v: "b" });
+  expect(await marked()).toEqual([]);
+  expect((await load({ id: 1, v: "a" })).tables["t"]).toMatchObject({ updated: 1, deleted: 1 });
+  expect(await marked()).toEqual([{ id: 2 }]);
+  await load({ id: 2, v: "b2" }, { id: null });
+  expect(await marked()).toEqual([]);
+  expect(await rows()).toEqual([
+    { id: 1, v: "a" },
+    { id: 2, v: "b2" },
+  ]);
+});
+
 it("deletes nothing when it is not known whether the walk was complete, and says so", async () => {
   const warnings: string[] = [];
   const load = (...records: { id: number; v: string }[]) =>
@@ -111,6 +134,77 @@ it("deletes nothing when it is not known whether the walk was complete, and says
   expect(warnings).toContain("data/not-deleted");
 });
 
+it("keeps versions with strategy scd2, and ends what a complete walk no longer brings", async () => {
+  const load = (day: number, ...records: object[]) =>
+    run(
+      pipeline({
+        records,
+        primary_key: "Id",
+        write_disposition: {
+          disposition: "merge",
+          strategy: "scd2",
+          boundary_timestamp: `2026-01-0${day}T00:00:00+01:00`,
+        },
+      }),
+    );
+  const history = () =>
+    query(
+      file,
+      `select id::int as id, v, strftime(_sluice_valid_from, '%d') as a, strftime(_sluice_valid_to, '%d') as b
+       from own.t order by id, a`,
+    );
+  await load(2, { Id: 1, v: "a", list: [1] }, { Id: 2, v: "b" });
+  const report = await load(3, { Id: 1, list: [1], v: "a", more: null }, { Id: 3, v: "c" });
+  expect(report.tables).toMatchObject({
+    t: { inserted: 1, updated: 0, deleted: 1 },
+    t__list: { inserted: 0, deleted: 0 },
+  });
+  await load(4, { Id: 1, v: "a", list: [2] }, { Id: 2, v: "b" }, { Id: 3, v: "c" });
+  expect(await history()).toEqual([
+    { id: 1, v: "a", a: "01", b: "03" },
+    { id: 1, v: "a", a: "03", b: null },
+    { id: 2, v: "b", a: "01", b: "02" },
+    { id: 2, v: "b", a: "03", b: null },
+    { id: 3, v: "c", a: "02", b: null },
+  ]);
+  expect(await load(1, { Id: 1, v: "z" })).toMatchObject({
+    status: "failed",
+    resources: { t: { error: { code: "data/history" } } },
+  });
+  const other = await run(pipeline({ records: [{ Id: 1 }], primary_key: "Id", write_disposition: "merge" }));
+  expect(other.resources["t"]?.error?.code).toBe("data/history");
+  expect(await history()).toHaveLength(5);
+});
+
+it("begins versions when the load began, also where it is continued later", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const stop = new AbortController();
+  const resources = (broken: boolean) => [
+    defineResource({ name: "first", read: () => [[{ id: 1 }]] }),
+    defineResource({
+      name: "t",
+      primaryKey: ["id"],
+      writeDisposition: "merge",
+      merge: { strategy: "scd2" },
+      *read() {
+        if (broken) stop.abort();
+        yield [{ id: 1, v: "a" }];
+      },
+    }),
+  ];
+  const runtime = { ...systemRuntime, now: () => now };
+  const load = (broken: boolean, signal: AbortSignal) =>
+    run(
+      { pipeline: "own", concurrency: 1, source: resources(broken), destination: duckdb(file) },
+      { runtime, signal },
+    );
+  expect((await load(true, stop.signal)).resources["t"]?.status).toBe("interrupted");
+  now += 3_600_000;
+  expect((await load(false, new AbortController().signal)).status).toBe("ok");
+  const began = () => query(file, "select v, _sluice_valid_from::varchar as a from own.t");
+  expect(await began()).toEqual([{ v: "a", a: "2026-01-01 00:00:00+00" }]);
+});
+
 it.each([
   [{ write_disposition: { disposition: "append", strategy: "upsert" } }, /for merge, not for append/],
   [{ write_disposition: { disposition: "merge", strategy: "upsert" } }, /upsert can't do without/],
@@ -132,6 +226,38 @@ it.each([
       write_disposition: { disposition: "merge", strategy: "insert-only", delete_missing: "hard" },
     },
     /insert-only never removes/,
+  ],
+  [
+    {
+      primary_key: "id",
+      write_disposition: { disposition: "merge", strategy: "scd2", delete_missing: "hard" },
+    },
+    /scd2 ends rows that a complete walk does not bring/,
+  ],
+  [
+    {
+      primary_key: "id",
+      write_disposition: { disposition: "merge", boundary_timestamp: "2026-01-01T00:00:00Z" },
+    },
+    /boundary_timestamp is for strategy scd2/,
+  ],
+  [
+    { primary_key: "id", write_disposition: "merge", columns: { id: { nullable: true } } },
+    /a part of the primary key that may be null needs a data_type/,
+  ],
+  [
+    { write_disposition: { disposition: "merge", strategy: "scd2", boundary_timestamp: "2026-01-01" } },
+    /expected a date and time with a time zone/,
+  ],
+  [
+    {
+      write_disposition: {
+        disposition: "merge",
+        strategy: "scd2",
+        row_version_column_name: "v",
+      } as unknown as ResourceConfig["write_disposition"] & object,
+    },
+    /versions are told apart by the content/,
   ],
 ] satisfies [Omit<ResourceConfig, "name">, RegExp][])("refuses %j", (resource, message) => {
   expect(() => definePipeline(pipeline({ records: [], ...resource }))).toThrow(message);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -9,6 +9,7 @@ import {
   defineResource,
   duckdb,
   type Event,
+  exportSchema,
   type Json,
   type PipelineConfig,
   postgres,
@@ -225,6 +226,29 @@ describe.each(Object.keys(places))("names in %s", (kind) => {
     ]);
     await load([{ USERID: 3, userId: 1 }], { naming: "preserve" });
     expect(events.filter(({ type }) => type === "warning")).toEqual([]);
+  });
+
+  it("preserve: names survive an export of the schema into another dataset", async () => {
+    const values = Object.fromEntries(HOSTILE.map((name, index) => [name, `v${index}`]));
+    const record = { ...values, nested: values, rows: [values] };
+    await load([record], { naming: "preserve" });
+    const before = await tables();
+    const file = join(folder, `${s}.yaml`);
+    await writeFile(file, await exportSchema(definePipeline(config({ naming: "preserve" }))));
+
+    newPlace();
+    await load([], { naming: "preserve" }, { schema: file });
+    const shape = (list: readonly TableSchema[]) =>
+      new Map(
+        list.map((table) => [
+          table.name,
+          new Map(table.columns.map(({ name, type, source }) => [name, [type, source]])),
+        ]),
+      );
+    const declared = shape(await tables());
+    await load([record], { naming: "preserve" }, { schema: file });
+    expect([...declared.keys()]).toEqual([...shape(before).keys()]);
+    expect(shape(await tables())).toEqual(shape(before));
   });
 
   it("tables and columns keep their names when the convention changes; new ones follow it", async () => {

@@ -11,6 +11,7 @@ import {
   restApi,
   run,
   setLastValue,
+  systemRuntime,
 } from "../../src/index.js";
 import { type FakeApi, startFakeApi } from "../fake-api/fake-api.js";
 import { sluice } from "./cli.js";
@@ -171,6 +172,55 @@ describe("the command line", () => {
     const unclear = await command("rewind", "orders", "shop.json", "--yes");
     expect([unclear.code, unclear.stderr]).toEqual([2, expect.stringContaining("--to or --by")]);
   }, 60_000);
+});
+
+describe("history", () => {
+  const loads = async () =>
+    (await query(file, "select count(*)::int as n from shop._sluice_loads")).map(({ n }) => n as number);
+  const at = (n: number) => ({ runtime: { ...systemRuntime, now: () => Date.UTC(2026, 0, n) } });
+
+  it("is kept for ever, or as long as keep_history says, and then the state is as it was", async () => {
+    for (const n of [1, 2, 3]) await run(shop(), at(n));
+    const all = await loads();
+    await run({ ...shop(), keep_history: "36h" }, at(4));
+    const [left] = await loads();
+    expect(left).toBeLessThan(all[0] ?? 0);
+    expect(await query(file, "select min(started_at)::date::text as first from shop._sluice_loads")).toEqual([
+      { first: "2026-01-03" },
+    ]);
+    expect((await readState(pipeline()))?.tables.map(({ name }) => name).toSorted()).toEqual([
+      "orders",
+      "users",
+    ]);
+    expect(() => definePipeline({ ...shop(), keep_history: "long" })).toThrow("no duration");
+  });
+
+  it("is forgotten by hand, with the rows kept back of a resource that is no longer configured", async () => {
+    const stop = new AbortController();
+    await run(shop(RESOURCES("replace")), {
+      signal: stop.signal,
+      onEvent: (event) =>
+        event.type === "page" && event.resource === "orders" && event.rows > 0 && stop.abort(),
+    });
+    expect((await readState(pipeline()))?.resources["orders"]).toHaveProperty("held");
+    const rest = RESOURCES().slice(1);
+    await writeFile(
+      join(folder, "shop.json"),
+      JSON.stringify({ client: { base_url: api.url }, resources: rest }),
+    );
+    const { code, stdout } = await sluice(["state", "prune", "shop.json", "--older-than", "1d"], {
+      cwd: folder,
+    });
+    expect([code, stdout]).toEqual([
+      0,
+      "forgot 0 load records, 0 rejects and 0 schema versions; rows and state stay\nforgot orders, which the configuration no longer has\n",
+    ]);
+    const parts =
+      "select 1 from information_schema.tables where table_name like '%sluice\\_part\\_%' escape '\\'";
+    expect(await query(file, parts)).toEqual([]);
+    const wrong = await sluice(["state", "prune", "shop.json", "--older-than", "7"], { cwd: folder });
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("no duration")]);
+  });
 });
 
 describe("--full-refresh with --select", () => {

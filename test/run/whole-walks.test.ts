@@ -189,6 +189,17 @@ describe("a replace that was stopped", () => {
     expect(await ids()).toEqual([1, 2, 3]);
   });
 
+  it("fails rather than lose rows if what was kept was removed by hand", async () => {
+    await load({ records: [{ id: 100 }] });
+    await load({ records: upTo(7) }, { stopAt: 5 });
+    await query(file, "delete from own._sluice_state where resource like '@parts/%'");
+    const failed = await load({ records: upTo(7) });
+    expect(failed.resources["t"]?.error?.message).toContain("rows of a walk that was cut short are gone");
+    expect(await ids()).toEqual([100]);
+    expect((await load({ records: upTo(7) }, { fullRefresh: true })).status).toBe("ok");
+    expect(await ids()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it("in the middle of a changed walk never mixes it with the one before", async () => {
     await load({ records: upTo(7) }, { stopAt: 5 });
     await load({ records: upTo(7), fingerprint: "other" }, { stopAt: 3 });

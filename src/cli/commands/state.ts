@@ -20,6 +20,10 @@ interface MoveFlags extends PipelineFlags {
   readonly by?: string;
 }
 
+interface PruneFlags extends PipelineFlags {
+  readonly olderThan: string;
+}
+
 const CONFIG = ["[config]", "configuration file; default: sluice.config.* in the current folder"] as const;
 
 export function register(program: Command, session: Session): void {
@@ -53,6 +57,17 @@ export function register(program: Command, session: Session): void {
     .option("--yes", "do not ask")
     .action((first: string, second: string | undefined, flags: MoveFlags) =>
       attempt(session, { json: flags.json }, () => moveLastValue(inOrder(first, second), flags, session)),
+    );
+  const prune = state
+    .command("prune")
+    .description(
+      "Forget old records of loads, what they set aside, and old schema versions. State and rows stay.",
+    )
+    .argument(...CONFIG);
+  addPipelineOptions(prune)
+    .requiredOption("--older-than <duration>", "such as 90d, 6mo or P1Y")
+    .action((config: string | undefined, flags: PruneFlags) =>
+      attempt(session, { json: flags.json }, () => pruneState(config, flags, session)),
     );
   const rewind = state
     .command("rewind")
@@ -98,6 +113,25 @@ function selected(
   return Object.fromEntries(
     select === undefined ? entries : entries.filter(([name]) => select.includes(name)),
   );
+}
+
+async function pruneState(config: string | undefined, flags: PruneFlags, session: Session): Promise<number> {
+  const { loadPipeline, pruneHistory } = await import("../../index.js");
+  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const { location } = pipeline.destination;
+  const pruned = await pruneHistory(pipeline, flags.olderThan);
+  const { stdout } = session;
+  if (flags.json === true) {
+    stdout.write(`${jsonText({ pipeline: pipeline.name, destination: location, ...pruned }, 2)}\n`);
+    return 0;
+  }
+  const { loads, rejects, schemas, resources } = pruned;
+  stdout.write(
+    `forgot ${loads} load records, ${rejects} rejects and ${schemas} schema versions; rows and state stay\n`,
+  );
+  if (resources.length > 0)
+    stdout.write(`forgot ${clean(resources.join(", "))}, which the configuration no longer has\n`);
+  return 0;
 }
 
 /** `state set` and `state rewind`: the last value of one resource is changed. */

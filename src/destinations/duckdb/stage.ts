@@ -45,10 +45,11 @@ export class DuckdbStage implements Stage {
     target: Place,
     filler: ChunkFiller,
     plan: StagePlan,
+    session: Session = sessionOn(connection, target),
   ) {
     this.#database = database;
     this.#connection = connection;
-    this.#session = sessionOn(connection, target);
+    this.#session = session;
     this.#target = target;
     this.#filler = filler;
     this.#plan = plan;

@@ -267,7 +267,7 @@ async function upsertState(
   atMs: number,
 ): Promise<void> {
   const state = JSON.stringify(value);
-  const at = isoTime(atMs);
+  const at = sql.isoTime(atMs);
   const changed = await session.run(sql.updateState(target), [state, at, pipeline, name]);
   if (changed > 0) return;
   await session.run(sql.insertSystem(target, SYSTEM_TABLES.state), [pipeline, name, state, 1, at]);
@@ -278,7 +278,7 @@ async function writeSchemaVersion(session: Session, { plan, pkg, target }: Commi
   const newest = versions.find(([resource]) => resource === plan.resource);
   if (newest?.[2] === pkg.schemaHash) return;
   const version = newest === undefined ? 1 : Number(newest[1]) + 1;
-  const at = isoTime(pkg.state.committedAt);
+  const at = sql.isoTime(pkg.state.committedAt);
   const schema = JSON.stringify(pkg.tables);
   await session.run(sql.insertSystem(target, SYSTEM_TABLES.schema), [
     version,
@@ -299,8 +299,8 @@ async function writeLoad(session: Session, { plan, pkg, target }: Commit, counts
     plan.pipeline,
     plan.resource,
     pkg.isPart === true ? "staged" : "committed",
-    isoTime(pkg.startedAt),
-    isoTime(pkg.state.committedAt),
+    sql.isoTime(pkg.startedAt),
+    sql.isoTime(pkg.state.committedAt),
     count === undefined ? 0 : count.inserted + count.updated,
     pkg.schemaHash,
   ]);
@@ -314,8 +314,4 @@ function withRejects(counts: Counts, pkg: PackageHeader): Record<string, TableCo
       { ...count, rejected: table === root ? pkg.rejects.length : 0 },
     ]),
   );
-}
-
-function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

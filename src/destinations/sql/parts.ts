@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { StagePlan } from "../../model/destination.js";
 import { SluiceError } from "../../model/error.js";
+import type { ResourceState } from "../../model/state.js";
 import { type ColumnSchema, SYSTEM_PREFIX, SYSTEM_TABLES } from "../../model/table.js";
 import type { Commit, Session, StagedTable } from "./commit.js";
 import type { Place } from "./statements.js";
@@ -47,7 +48,7 @@ export async function keepPart(session: Session, commit: Commit): Promise<void> 
     await growPart(session, target, name, rows.columns);
     await session.run(sql.insertStaged(target, staging, name, rows));
   }
-  if (Object.keys(tables).length === known) return;
+  if (isSame && Object.keys(tables).length === known) return;
   const place = [plan.pipeline, sql.partsName(plan.resource)];
   const parts: Parts = { walk: plan.walk ?? "", tables };
   const at = new Date(pkg.state.committedAt).toISOString();
@@ -79,11 +80,14 @@ export async function findParts(
 ): Promise<ReadonlyMap<string, StagedTable>> {
   if (plan.walk === undefined) return new Map();
   const parts = await readParts(session, target, plan);
-  if (parts?.walk !== plan.walk) return new Map();
+  if (parts?.walk !== plan.walk) {
+    if (await hasKept(session, target, plan)) throw missingPart("its list of tables", plan.resource);
+    return new Map();
+  }
   const found = new Map<string, StagedTable>();
   for (const [table, name] of Object.entries(parts.tables)) {
     const [part] = await session.describe([name]);
-    if (part === undefined) throw missingPart(name, plan.resource);
+    if (part === undefined) throw missingPart(`the table ${name}`, plan.resource);
     found.set(table, { name, columns: part.columns });
   }
   return found;
@@ -148,10 +152,18 @@ function union(columns: readonly ColumnSchema[], others: readonly ColumnSchema[]
   return [...columns, ...others.filter(({ name }) => !names.has(name))];
 }
 
-function missingPart(name: string, resource: string): SluiceError {
+/** Whether the resource's state says that rows of the walk are kept: then they must be there, or they would be lost. */
+async function hasKept(session: Session, target: Place, plan: StagePlan): Promise<boolean> {
+  const [row] = await session.rows(sql.readOneState(target), [plan.pipeline, plan.resource]);
+  if (row === undefined) return false;
+  const state = JSON.parse(String(row[0])) as ResourceState;
+  return [state.held, state.backfill?.held].some((held) => held?.walk === plan.walk);
+}
+
+function missingPart(what: string, resource: string): SluiceError {
   return new SluiceError(
     "destination/failed",
-    `the table ${name} with rows that were kept of a load that was cut short is gone`,
+    `rows of a walk that was cut short are gone: ${what} was removed`,
     { at: { resource }, hint: "Run with --full-refresh: the walk of this resource starts again." },
   );
 }

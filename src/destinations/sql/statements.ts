@@ -1,7 +1,7 @@
 import type { Json } from "../../model/json.js";
 import type { PipelineState, ResourceState } from "../../model/state.js";
 import { type ColumnSchema, type SchemaChange, SYSTEM_TABLES, type TableSchema } from "../../model/table.js";
-import type { Dialect } from "./dialect.js";
+import type { Dialect, TypedColumn } from "./dialect.js";
 
 /** Where tables are: the parts of their name before the table's own, e.g. catalog and schema. */
 export interface Place {
@@ -292,18 +292,65 @@ export function deleteState(place: Place, resources: number): string {
   );
 }
 
+/** The loads of a pipeline that ended before a time, but for those kept. Parameters: pipeline, time, loads to keep. */
+function endedLoads(place: Place, kept: number): string {
+  const quote = (name: string) => place.dialect.quote(name);
+  const others = Array.from({ length: kept }, (_, index) => `$${index + 3}`).join(", ");
+  return (
+    `SELECT ${quote("load_id")} FROM ${tableName(place, SYSTEM_TABLES.loads)} WHERE ${quote("pipeline")} = $1` +
+    (kept === 0 ? "" : ` AND ${quote("load_id")} NOT IN (${others})`) +
+    ` GROUP BY ${quote("load_id")} HAVING max(${quote("committed_at")}) < ` +
+    parameter(place.dialect, system("committed_at", "timestamp"), 2)
+  );
+}
+
+/** Parameters: as `endedLoads`. The rejects go before the loads by which they are found. */
+export function pruneLoads(place: Place, table: "loads" | "rejects", kept: number): string {
+  return (
+    `DELETE FROM ${tableName(place, SYSTEM_TABLES[table])} ` +
+    `WHERE ${place.dialect.quote("load_id")} IN (${endedLoads(place, kept)})`
+  );
+}
+
+/** Parameters: pipeline, time. The newest version of each resource stays. */
+export function pruneSchemas(place: Place): string {
+  const { dialect } = place;
+  const quote = (name: string) => dialect.quote(name);
+  const table = tableName(place, SYSTEM_TABLES.schema);
+  return (
+    `DELETE FROM ${table} AS s WHERE s.${quote("pipeline")} = $1 ` +
+    `AND s.${quote("created_at")} < ${parameter(dialect, system("created_at", "timestamp"), 2)} ` +
+    `AND EXISTS (SELECT 1 FROM ${table} AS n WHERE ${equal(dialect, "n", "s", ["pipeline", "resource"])} ` +
+    `AND n.${quote("version")} > s.${quote("version")})`
+  );
+}
+
 function definition(dialect: Dialect, column: ColumnSchema): string {
   return `${dialect.quote(column.name)} ${dialect.typeName(column)}`;
 }
 
-/** Whether two rows have the same values, none of them null. */
-export function equal(dialect: Dialect, left: string, right: string, names: readonly string[]): string {
+/** Whether two rows have the same values, none of them null but in `nulls`, where null equals null. */
+export function equal(
+  dialect: Dialect,
+  left: string,
+  right: string,
+  names: readonly string[],
+  nulls: readonly string[] = [],
+): string {
+  // Only where it is needed: PostgreSQL can't join by a hash of it.
+  const operator = (name: string) => (nulls.includes(name) ? "IS NOT DISTINCT FROM" : "=");
   return names
-    .map((name) => `${left}.${dialect.quote(name)} = ${right}.${dialect.quote(name)}`)
+    .map((name) => `${left}.${dialect.quote(name)} ${operator(name)} ${right}.${dialect.quote(name)}`)
     .join(" AND ");
 }
 
-function parameter(dialect: Dialect, column: ColumnSchema, number: number): string {
+/** An instant as it is given to a parameter. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** A parameter of a column's type. */
+export function parameter(dialect: Dialect, column: TypedColumn, number: number): string {
   return `CAST($${number} AS ${dialect.typeName(column)})`;
 }
 

@@ -2,20 +2,29 @@ import { SYSTEM_COLUMNS } from "../../../model/table.js";
 import type { Commit, Counts, Session, StagedTable } from "../commit.js";
 import { createStaging, dropTable } from "../statements.js";
 import * as sql from "./statements.js";
-import { dropDeletes, type Merge, type Strategy } from "./strategy.js";
+import { boundaryOf, dropDeletes, hasAll, type Merge, type Strategy } from "./strategy.js";
+import { stampAll } from "./versions.js";
 
 /**
  * Deletes the rows of the target that share the primary key or the merge key with a staged row, and their children.
- * With `deleteMissing` and a snapshot also those that share the primary key with none.
+ * With `deleteMissing` and a snapshot also those that share the primary key with none; `soft`: they are marked.
  */
 export const deleteInsert: Strategy = {
   keeps: "last",
   async meet(session, commit, merge, counts) {
-    const isSnapshot = merge.rules.deleteMissing !== undefined && commit.pkg.snapshot === true;
-    if (merge.staged !== undefined) await replace(session, commit, merge, merge.staged, isSnapshot, counts);
-    else if (isSnapshot) await withNothing(session, commit, merge, counts);
+    const missing = commit.pkg.snapshot === true ? merge.rules.deleteMissing : undefined;
+    const isHard = missing === "hard";
+    if (merge.staged !== undefined) await replace(session, commit, merge, merge.staged, isHard, counts);
+    else if (isHard) await withNothing(session, commit, merge, counts);
+    if (missing === "soft") await markMissing(session, commit, merge, counts);
   },
 };
+
+/** Rows that the staged ones replace are gone by now, and these are not there yet: what is there is missing. */
+async function markMissing(session: Session, commit: Commit, merge: Merge, counts: Counts): Promise<void> {
+  const statement = stampAll(commit.target, merge.root.name, SYSTEM_COLUMNS.deletedAt);
+  counts.get(merge.root.name)!.deleted += await session.run(statement, [boundaryOf(commit)]);
+}
 
 async function replace(
   session: Session,
@@ -26,16 +35,16 @@ async function replace(
   counts: Counts,
 ): Promise<void> {
   const { staging, target } = commit;
-  const { root, rules } = merge;
+  const { identity, root, rules } = merge;
   const tables = [target, staging, root.name, staged.name] as const;
   await session.run(sql.createReplaced(staging, target, root.name));
-  if (root.primaryKey.length > 0) {
-    await session.run(sql.findReplaced(...tables, root.primaryKey));
-    if (isSnapshot) await session.run(sql.findSharing(...tables, root.primaryKey, false));
+  if (identity.columns.length > 0) {
+    await session.run(sql.findReplaced(...tables, identity));
+    if (isSnapshot) await session.run(sql.findSharing(...tables, identity, false));
   }
   const { mergeKey = [] } = rules;
   if (mergeKey.length > 0 && hasAll(staged, mergeKey))
-    await session.run(sql.findSharing(...tables, mergeKey));
+    await session.run(sql.findSharing(...tables, { columns: mergeKey, nulls: [] }));
   await dropDeletes(session, commit, merge);
   const [row] = await session.rows(sql.countReplaced(staging, staged.name));
   if (Number(row?.[0]) > 0) {
@@ -57,9 +66,4 @@ async function withNothing(session: Session, commit: Commit, merge: Merge, count
   await session.run(createStaging(commit.staging, staged.name, columns));
   await replace(session, commit, merge, staged, true, counts);
   await session.run(dropTable(commit.staging, staged.name));
-}
-
-/** A column of the key that no record ever had matches nothing. */
-function hasAll(staged: StagedTable, names: readonly string[]): boolean {
-  return names.every((name) => staged.columns.some((column) => column.name === name));
 }

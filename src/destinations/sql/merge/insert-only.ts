@@ -5,11 +5,11 @@ import { dropDeletes, dropOrphans, type Strategy } from "./strategy.js";
 export const insertOnly: Strategy = {
   keeps: "first",
   async meet(session, commit, merge) {
-    const { root, staged } = merge;
-    if (staged === undefined || root.primaryKey.length === 0) return;
+    const { identity, root, staged } = merge;
+    if (staged === undefined || identity.columns.length === 0) return;
     await dropDeletes(session, commit, merge);
     const { staging, target } = commit;
-    const known = sql.dropStagedKnown(target, staging, root.name, staged.name, root.primaryKey);
+    const known = sql.dropStagedKnown(target, staging, root.name, staged.name, identity);
     if ((await session.run(known)) > 0) await dropOrphans(session, commit, staged);
   },
 };

@@ -1,5 +1,6 @@
 import type { MergeRules } from "../../../model/source.js";
 import { SYSTEM_COLUMNS, type TableSchema } from "../../../model/table.js";
+import type { Dialect } from "../dialect.js";
 import { equal, type Place, tableName } from "../statements.js";
 
 const ID = SYSTEM_COLUMNS.id;
@@ -8,19 +9,25 @@ const ROOT_ID = SYSTEM_COLUMNS.rootId;
 /** The temporary table of a merge: rows of the target that go, and the staged row that comes in the place of each. */
 export const REPLACED = { table: "replaced", oldId: "old_id", newId: "new_id" } as const;
 
+/** What rows are told apart by; in the columns of `nulls` null equals null, in others nothing. */
+export interface Key {
+  readonly columns: readonly string[];
+  readonly nulls: readonly string[];
+}
+
+/** Whether two rows have one key. */
+export function same(dialect: Dialect, left: string, right: string, { columns, nulls }: Key): string {
+  return equal(dialect, left, right, columns, nulls);
+}
+
 /** Which of the rows with one key stays: the last to arrive, the first, or by a column and then the last. */
 export type Order = "last" | "first" | (NonNullable<MergeRules["dedupSort"]> & { readonly isText: boolean });
 
 /** Of several staged rows with one key keeps one. */
-export function keepOneStaged(
-  staging: Place,
-  staged: string,
-  primaryKey: readonly string[],
-  order: Order,
-): string {
+export function keepOneStaged(staging: Place, staged: string, key: Key, order: Order): string {
   const { dialect } = staging;
   const table = tableName(staging, staged);
-  const keys = primaryKey.map((name) => dialect.quote(name)).join(", ");
+  const keys = key.columns.map((name) => dialect.quote(name)).join(", ");
   const id = dialect.quote(ID);
   const inOrder = (expression: string) => dialect.bytewise?.(expression) ?? expression;
   if (typeof order === "object") {
@@ -36,7 +43,7 @@ export function keepOneStaged(
   return (
     `DELETE FROM ${table} AS s USING (` +
     `SELECT ${keys}, ${best}(${inOrder(id)}) AS ${id} FROM ${table} GROUP BY ${keys} HAVING count(*) > 1` +
-    `) AS d WHERE ${equal(dialect, "s", "d", primaryKey)} AND ${inOrder(`s.${id}`)} ${worse} d.${id}`
+    `) AS d WHERE ${same(dialect, "s", "d", key)} AND ${inOrder(`s.${id}`)} ${worse} d.${id}`
   );
 }
 
@@ -61,11 +68,11 @@ export function dropStagedKnown(
   staging: Place,
   root: string,
   staged: string,
-  primaryKey: readonly string[],
+  key: Key,
 ): string {
   return (
     `DELETE FROM ${tableName(staging, staged)} AS s WHERE EXISTS ` +
-    `(SELECT 1 FROM ${tableName(target, root)} AS t WHERE ${equal(target.dialect, "t", "s", primaryKey)})`
+    `(SELECT 1 FROM ${tableName(target, root)} AS t WHERE ${same(target.dialect, "t", "s", key)})`
   );
 }
 
@@ -82,19 +89,13 @@ export function createReplaced(staging: Place, target: Place, root: string): str
 const intoReplaced = (staging: Place) => `INSERT INTO ${tableName(staging, REPLACED.table)} `;
 
 /** Finds the rows of the target that staged rows replace, each of which has a key of its own. */
-export function findReplaced(
-  target: Place,
-  staging: Place,
-  root: string,
-  staged: string,
-  primaryKey: readonly string[],
-): string {
+export function findReplaced(target: Place, staging: Place, root: string, staged: string, key: Key): string {
   const { dialect } = target;
   const id = dialect.quote(ID);
   return (
     `${intoReplaced(staging)}SELECT t.${id}, s.${id} ` +
     `FROM ${tableName(target, root)} AS t JOIN ${tableName(staging, staged)} AS s ` +
-    `ON ${equal(dialect, "t", "s", primaryKey)}`
+    `ON ${same(dialect, "t", "s", key)}`
   );
 }
 
@@ -104,13 +105,13 @@ export function findSharing(
   staging: Place,
   root: string,
   staged: string,
-  key: readonly string[],
+  key: Key,
   isShared = true,
 ): string {
   return (
     `${intoReplaced(staging)}SELECT t.${target.dialect.quote(ID)}, NULL FROM ${tableName(target, root)} AS t ` +
     `WHERE ${isShared ? "" : "NOT "}EXISTS (SELECT 1 FROM ${tableName(staging, staged)} AS s ` +
-    `WHERE ${equal(target.dialect, "t", "s", key)})`
+    `WHERE ${same(target.dialect, "t", "s", key)})`
   );
 }
 

@@ -1,11 +1,14 @@
 import type { MergeRules } from "../../../model/source.js";
-import type { TableSchema } from "../../../model/table.js";
+import { SYSTEM_COLUMNS, type TableSchema } from "../../../model/table.js";
 import type { Commit, Counts, Session, StagedTable } from "../commit.js";
+import { isoTime } from "../statements.js";
 import * as sql from "./statements.js";
 
 /** What a merge is made of. */
 export interface Merge {
   readonly root: TableSchema;
+  /** What tells rows apart: the primary key, or the content where scd2 has none. */
+  readonly identity: sql.Key;
   /** Absent: no row has come. */
   readonly staged: StagedTable | undefined;
   readonly rules: MergeRules;
@@ -23,8 +26,22 @@ export function mergeOf({ pkg, plan, staged }: Commit): Merge | undefined {
   const root = pkg.tables.find((table) => table.parent === undefined);
   const rules = plan.merge ?? {};
   if (root === undefined) return undefined;
-  if (root.primaryKey.length === 0 && (rules.mergeKey ?? []).length === 0) return undefined;
-  return { root, rules, staged: staged.get(root.name) };
+  const isVersioned = rules.strategy === "scd2";
+  const { primaryKey } = root;
+  if (primaryKey.length === 0 && (rules.mergeKey ?? []).length === 0 && !isVersioned) return undefined;
+  const columns = primaryKey.length === 0 && isVersioned ? [SYSTEM_COLUMNS.rowHash] : primaryKey;
+  const identity = { columns, nulls: plan.nullKeys ?? [] };
+  return { root, identity, rules, staged: staged.get(root.name) };
+}
+
+/** When versions end and missing rows are marked, as ISO text. */
+export function boundaryOf({ pkg }: Commit): string {
+  return isoTime(pkg.boundary ?? pkg.startedAt);
+}
+
+/** Whether staged rows have these columns: one that no record ever had matches nothing. */
+export function hasAll(staged: StagedTable, names: readonly string[]): boolean {
+  return names.every((name) => staged.columns.some((column) => column.name === name));
 }
 
 /** Takes the staged children of rows that are staged no more. */
