@@ -325,9 +325,14 @@ class Lane {
     return { id, tables, startedAt, boundary: this.#boundary(), schemaHash: schemaHash(tables) };
   }
 
-  /** When versions that this load brings begin. */
+  /** When versions that this walk brings begin. */
   #boundary(): number {
-    return this.#resource.hints.merge?.boundary ?? this.#context.loadStartedAt;
+    return this.#resource.hints.merge?.boundary ?? this.#walkStartedAt();
+  }
+
+  /** A walk that the source broke off goes on in another load, with rows that have the time of the first one. */
+  #walkStartedAt(): number {
+    return this.#held?.startedAt ?? this.#context.loadStartedAt;
   }
 
   #state(status: ResourceState["status"], at: Reached): ResourceState {
@@ -500,6 +505,7 @@ class Lane {
       walk: this.#walk,
       tables,
       ...(cursor === undefined ? {} : { cursor }),
+      startedAt: this.#walkStartedAt(),
       idsFrom: this.#normalizer.idsAfter,
     };
   }
