@@ -12,7 +12,7 @@ import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
 import { namingOf } from "../schema/naming.js";
-import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
+import { refuseNulls, refuseUnfit, refuseVanished, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -133,6 +133,8 @@ class Lane {
   readonly #normalizer: Normalizer;
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
+  /** Those of them that this load found gone. */
+  #missing: ReadonlySet<string>;
   #packages: number;
   /** Records and values set aside in this run. */
   #setAside = 0;
@@ -164,6 +166,7 @@ class Lane {
     this.#committedPosition = from;
     this.#committedAt = context.runtime.now();
     this.#committed = standing.known;
+    this.#missing = standing.missing;
     const before = context.state?.resources[resource.name];
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
@@ -349,6 +352,7 @@ class Lane {
     await this.#stageBatches(stage);
     const tables = this.#normalizer.tables();
     const found = await connection.describe(tables.map((table) => table.name));
+    refuseVanished(findDrift(this.#committed, found), this.#missing, resource);
     refuseUnfit(findDrift(tables, found), resource);
     const changes = diffTables(found, tables);
     const { rejects, discarded } = this.#normalizer.takeRejects();
@@ -380,6 +384,7 @@ class Lane {
     this.rejected += rejects.length - discarded;
     this.#setAside += rejects.length;
     this.#committed = tables;
+    this.#missing = new Set();
     this.#committedPosition = position;
     this.#committedCursor = this.#cursor;
     this.#committedAt = runtime.now();
