@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Event } from "./event.js";
 import type { Json, JsonObject } from "./json.js";
 import type { Position } from "./state.js";
@@ -43,6 +44,15 @@ export interface ColumnHint {
 }
 
 /**
+ * Declared columns of a child table. `lists` are the keys that lead to its list, for each list on the way: `[["lines"]]`
+ * is the table of `lines`, `[["lines"], ["tax", "rates"]]` that of the list `tax.rates` in each line.
+ */
+export interface ChildColumns {
+  readonly lists: readonly (readonly string[])[];
+  readonly columns: readonly ColumnHint[];
+}
+
+/**
  * What happens to a value that would change the schema.
  * - `evolve`        the schema changes
  * - `freeze`        the resource fails, and nothing of the package is committed
@@ -66,6 +76,8 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
+  /** Declared columns of child tables, without `nullable`. Default: none. */
+  readonly childColumns?: readonly ChildColumns[];
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
   /** Default: everything evolves. */
@@ -94,6 +106,11 @@ export interface Resource {
    * stored one, the walk starts again and says so.
    */
   readonly fingerprint: string;
+  /**
+   * Validates each record before it is loaded (https://standardschema.dev); what it gives is what is loaded. The columns
+   * that it declares are in `hints` already.
+   */
+  readonly schema?: StandardSchemaV1;
   read(from: Position | undefined, io: Io): AsyncIterable<Page>;
 }
 

@@ -77,6 +77,34 @@ export class Guard {
     this.#discard({ ...broken, record: rejectText(record) });
   }
 
+  /**
+   * Sets a record aside that its resource's schema refuses, or throws where the contract freezes data types. Where the
+   * contract discards, it was asked for; else it is a mistake in the data.
+   */
+  refuseInvalid(table: string, path: string, what: string, value: Json | undefined, record: Json): void {
+    const mode = this.contract.dataType;
+    const message = `the record does not fit the resource's schema (${what})`;
+    if (mode === "freeze") {
+      throw new SluiceError(
+        "data/contract",
+        `at ${path}: ${message}, and schema_contract.data_type is freeze`,
+        {
+          at: { resource: this.#resource, table },
+          hint: "Nothing since the last commit is kept. Correct the schema, or set the contract to evolve or discard_row to have such records set aside.",
+        },
+      );
+    }
+    if (mode !== "evolve") this.discarded++;
+    this.rejects.push({
+      resource: this.#resource,
+      table,
+      path,
+      reason: `schema-invalid: ${message}`,
+      ...(value === undefined ? {} : { value: rejectText(value) }),
+      record: rejectText(record),
+    });
+  }
+
   /** Sets the row aside that was broken and has been taken out. */
   discardRow(row: Json): void {
     if (this.#broken === undefined) return;

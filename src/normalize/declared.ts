@@ -1,5 +1,5 @@
 import type { Json } from "../model/json.js";
-import type { ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
+import type { ChildColumns, ColumnHint, MergeRules, ResourceHints } from "../model/source.js";
 import { type ColumnType, MAX_PRECISION } from "../schema/infer.js";
 import { columnName } from "../schema/naming.js";
 import type { ColumnBuilder } from "./column-builder.js";
@@ -46,6 +46,18 @@ export function declaredColumns(hints: ResourceHints, maxIdentifier: number): re
     if (!byName.has(declared.name)) byName.set(declared.name, declared);
   }
   return [...byName.values()];
+}
+
+/** The declared columns of the table that holds the items of nested lists. None is required: that is for root tables. */
+export function declaredInLists(
+  hints: ResourceHints,
+  lists: ChildColumns["lists"],
+  maxIdentifier: number,
+): readonly Declared[] {
+  const identity = JSON.stringify(lists);
+  const columns =
+    hints.childColumns?.find((child) => JSON.stringify(child.lists) === identity)?.columns ?? [];
+  return columns.map((hint) => declare({ ...hint, nullable: true }, new Set(), maxIdentifier));
 }
 
 /**

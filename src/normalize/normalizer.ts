@@ -10,10 +10,11 @@ import { childTableName, columnName, DEFAULT_MAX_IDENTIFIER, tableName } from ".
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
 import { BIGINT, BOOL, type ColumnBuilder, DECIMAL, DOUBLE, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Entity, Guard, rejectText, valueAt } from "./contract.js";
-import { type Declared, declaredColumns, isMeant } from "./declared.js";
+import { type Declared, declaredColumns, declaredInLists, isMeant } from "./declared.js";
 import { Field, Shape } from "./fields.js";
 import { Ids } from "./ids.js";
 import { TableBuilder } from "./table-builder.js";
+import type { Invalid } from "./validate.js";
 
 export interface NormalizerOptions {
   readonly resource: string;
@@ -40,6 +41,12 @@ export interface NormalizerOptions {
 export interface Normalizer {
   /** Takes in one page. */
   add(records: Records): void;
+  /**
+   * Sets a record aside that the resource's schema refuses.
+   *
+   * @throws SluiceError data/contract where the schema contract freezes data types.
+   */
+  refuse(invalid: Invalid): void;
   /** Root rows accepted so far, in all. */
   readonly rows: number;
   /** Rows of all tables since the last `take`. */
@@ -96,6 +103,11 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
         if (addRecord(load, record)) rows++;
       }
     },
+    refuse({ record, path, what }) {
+      const place = `$${path.map((key) => (typeof key === "number" ? `[${key}]` : jsonPath([String(key)]).slice(1))).join("")}`;
+      const value = valueAt(record, path.map(String));
+      load.guard.refuseInvalid(load.root.plan.name, place, what, value, record);
+    },
     get rows() {
       return rows;
     },
@@ -145,7 +157,7 @@ function startLoad(options: NormalizerOptions): Load {
   const known = descendants(options.known, name);
   const declared = declaredColumns(options.hints, maxIdentifier);
   const plan = { resource: options.resource, loadId: options.loadId, maxIdentifier, maxLevel };
-  const root = new TableBuilder({ ...plan, name, declared, known: known.get(name), level: 0 });
+  const root = new TableBuilder({ ...plan, name, lists: [], declared, known: known.get(name), level: 0 });
 
   const guard = new Guard(options.resource, options.hints);
 
@@ -202,7 +214,7 @@ function restoreTable(load: Load, known: TableSchema): void {
   if (parent === undefined) return;
   const source = known.source ?? [];
   load.tableNames.seed(tableIdentity(parent, source), known.name);
-  load.tables.push(childBuilder(parent, source, known.name, known));
+  load.tables.push(childBuilder(load, parent, source, known.name, known));
 }
 
 /** The table of a list's items; undefined if it would be new and the contract does not allow it. */
@@ -217,19 +229,22 @@ function childTable(load: Load, parent: TableBuilder, field: Field, value: Json)
     refuse(load, "tables", parent, field, `table "${name}" would be new`, value);
     return undefined;
   }
-  const table = childBuilder(parent, field.path, name, undefined);
+  const table = childBuilder(load, parent, field.path, name, undefined);
   load.tables.push(table);
   return table;
 }
 
 function childBuilder(
+  load: Load,
   parent: TableBuilder,
   source: readonly string[],
   name: string,
   known: TableSchema | undefined,
 ): TableBuilder {
   const level = parent.plan.level + Math.max(source.length, 1);
-  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared: [], level });
+  const lists = [...parent.plan.lists, source];
+  const declared = declaredInLists(load.options.hints, lists, load.maxIdentifier);
+  return new TableBuilder({ ...parent.plan, name, parent, source, lists, known, declared, level });
 }
 
 function tableIdentity(parent: TableBuilder, source: readonly string[]): string {

@@ -1,4 +1,5 @@
 import type { Batch, Column } from "../model/batch.js";
+import type { ChildColumns } from "../model/source.js";
 import { type ColumnSchema, type DataType, SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { columnName } from "../schema/naming.js";
 import type { Declared } from "./declared.js";
@@ -12,6 +13,8 @@ export interface TablePlan extends ColumnsPlan {
   readonly resource: string;
   readonly parent?: TableBuilder;
   readonly source?: readonly string[];
+  /** The keys to each list on the way from the root record to here; none for the root table. */
+  readonly lists: ChildColumns["lists"];
   readonly loadId: string;
   /** Objects and lists around the table's records. */
   readonly level: number;

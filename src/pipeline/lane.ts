@@ -8,6 +8,7 @@ import type { PipelineState, Position, ResourceState } from "../model/state.js";
 import type { TableSchema } from "../model/table.js";
 import { mergeColumns } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
+import { addPage } from "../normalize/validate.js";
 import { diffTables } from "../schema/diff.js";
 import { schemaHash } from "../schema/hash.js";
 
@@ -244,7 +245,7 @@ class Lane {
 
   async #take(page: Page, stage: Stage): Promise<void> {
     this.#context.signal.throwIfAborted();
-    this.#normalizer.add(page.records);
+    await addPage(this.#normalizer, page.records, this.#resource.schema);
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
     const rows = page.records.values.length;

@@ -8,6 +8,7 @@ import type {
   ResourceHints,
   SchemaContract,
 } from "../model/source.js";
+import { withSchema } from "../schema/standard.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
 import { type Endpoint, type PlanContext, planEndpoint } from "./endpoint.js";
@@ -180,7 +181,11 @@ function planResource(
   const resource: Resource = {
     name: options.name,
     table: options.table_name ?? options.name,
-    hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey, merge),
+    hints: withSchema(
+      hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey, merge),
+      options.schema,
+    ),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
     fingerprint: fingerprintOf({
       ...endpoint.described,
       ...(parent === undefined
