@@ -170,6 +170,7 @@ function hintsOf(definition: Partial<ResourceHints>): ResourceHints {
     columns: definition.columns ?? [],
     ...(definition.merge === undefined ? {} : { merge: definition.merge }),
     ...(definition.contract === undefined ? {} : { contract: definition.contract }),
+    ...(definition.typeConflict === undefined ? {} : { typeConflict: definition.typeConflict }),
     ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
     ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
     ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),

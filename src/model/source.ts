@@ -68,6 +68,15 @@ export interface SchemaContract {
   readonly dataType: ContractMode;
 }
 
+/**
+ * Where a value goes whose type its column can't take without loss.
+ * - `variant` a column beside it, one for each type: `price__v_text`, `price__v_bool`
+ * - `text`    one column beside it, as text: `price__v_text`
+ * - `reject`  its row is set aside, as a mistake in the data
+ */
+export const TYPE_CONFLICTS = ["variant", "text", "reject"] as const;
+export type TypeConflict = (typeof TYPE_CONFLICTS)[number];
+
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
   readonly writeDisposition: WriteDisposition;
@@ -80,6 +89,8 @@ export interface ResourceHints {
   readonly childColumns?: readonly ChildColumns[];
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
+  /** Default `variant`. */
+  readonly typeConflict?: TypeConflict;
   /** Default: everything evolves. */
   readonly contract?: SchemaContract;
   /** A walk that is `short` is committed all the same. Default false: it fails. */

@@ -28,12 +28,12 @@ const NAMES: Readonly<Record<Entity, string>> = {
 };
 
 /** Why the row that is being added must not be stored. */
-type Broken = Pick<Reject, "table" | "path" | "reason" | "value">;
+type Broken = Pick<Reject, "table" | "path" | "reason" | "value" | "column">;
 
 /** Applies a resource's schema contract, and keeps what was set aside. */
 export class Guard {
   readonly contract: SchemaContract;
-  /** False if the contract allows everything, so that nothing needs to be checked. */
+  /** False if no row can be set aside while it is added, so that nothing needs to be checked. */
   readonly isBound: boolean;
   rejects: Reject[] = [];
   /** How many of them the contract asked for. */
@@ -41,10 +41,14 @@ export class Guard {
   readonly #resource: string;
   readonly #primaryKey: readonly string[];
   #broken: Broken | undefined;
+  /** It was no choice of the contract, but a mistake in the data. */
+  #isMistake = false;
 
-  constructor(resource: string, { contract, primaryKey }: ResourceHints) {
+  constructor(resource: string, { contract, primaryKey, typeConflict }: ResourceHints) {
     this.contract = contract ?? { tables: "evolve", columns: "evolve", dataType: "evolve" };
-    this.isBound = Object.values(this.contract).some((mode: ContractMode) => mode !== "evolve");
+    this.isBound =
+      typeConflict === "reject" ||
+      Object.values(this.contract).some((mode: ContractMode) => mode !== "evolve");
     this.#resource = resource;
     this.#primaryKey = primaryKey;
   }
@@ -68,6 +72,17 @@ export class Guard {
     } else {
       this.#discard({ ...broken, record: rejectText(this.#keyOf(record)) });
     }
+  }
+
+  /** Has the row that is being added taken out, because a value does not fit its column. */
+  refuseConflict(place: Pick<Reject, "table" | "path" | "column">, what: string, value: Json): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = {
+      ...place,
+      reason: `type-conflict: ${what}, and type_conflict is reject`,
+      value: rejectText(value),
+    };
+    this.#isMistake = true;
   }
 
   /** As `refuse`, for a record whose table itself would be new. */
@@ -109,7 +124,9 @@ export class Guard {
   discardRow(row: Json): void {
     if (this.#broken === undefined) return;
     this.#discard({ ...this.#broken, record: rejectText(row) });
+    if (this.#isMistake) this.discarded--;
     this.#broken = undefined;
+    this.#isMistake = false;
   }
 
   #brokenBy({ entity, table, path, what }: Change, mode: ContractMode, value: Json): Broken {

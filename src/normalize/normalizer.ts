@@ -3,8 +3,9 @@ import type { Reject } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Records, ResourceHints } from "../model/source.js";
 import { SYSTEM_TABLES, type TableSchema } from "../model/table.js";
-import { inferType } from "../schema/infer.js";
-import { type Joined, join } from "../schema/join.js";
+import { type ColumnType, inferType } from "../schema/infer.js";
+import { type Joined, join, type Present } from "../schema/join.js";
+import { jsonText } from "../schema/json-text.js";
 import { identityOf, Names } from "../schema/names.js";
 import { childTableName, columnName, DEFAULT_MAX_IDENTIFIER, tableName } from "../schema/naming.js";
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
@@ -86,7 +87,8 @@ const MAX_LEVEL = 64;
  * - A record without a value in a primary key or a column declared not nullable is set aside with its children.
  * - What the schema contract does not allow is an error or set aside; a row of a child table without its parent.
  *
- * Dates that a generator yields are taken as their ISO text; undefined is null.
+ * Of what is no JSON and only generators or schemas yield, bytes are binary, a Map is an object, a Set a list, and what
+ * has `toJSON`, such as a Date, is what that gives; undefined is null.
  *
  * @example
  * const normalizer = createNormalizer({ resource: "users", table: "users", hints, known: [], loadId, now });
@@ -282,8 +284,12 @@ function addRecord(load: Load, record: Json): boolean {
 function addItem(load: Load, table: TableBuilder, value: Json, row: number): void {
   if (typeof value !== "object" || value === null) {
     addValue(load, table, table.item, value, row);
-  } else if (Array.isArray(value) || (value as object) instanceof Date) {
+  } else if (Array.isArray(value)) {
     addNested(load, table, table.item, value as Json, row);
+  } else if (isForeign(value)) {
+    const plain = plainValue(value);
+    if (plain instanceof Uint8Array) addMismatch(load, table, table.item, value, row);
+    else addItem(load, table, plain, row);
   } else {
     addObject(load, table, table.shape, value as JsonObject, row);
   }
@@ -350,12 +356,15 @@ function addValue(load: Load, table: TableBuilder, field: Field, value: Json | u
 }
 
 function addNested(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
-  if ((value as object) instanceof Date) {
-    addValue(load, table, field, (value as unknown as Date).toJSON(), row);
+  if (isForeign(value)) {
+    const plain = plainValue(value);
+    if (plain instanceof Uint8Array) addMismatch(load, table, field, value, row);
+    else addValue(load, table, field, plain, row);
   } else if (field.whole) {
     addMismatch(load, table, field, value, row);
   } else if (Array.isArray(value)) {
-    if (value.length === 0) return;
+    // A row that is taken out again has no children; and what breaks it must not be taken for a fault of theirs.
+    if (value.length === 0 || load.guard.isBroken) return;
     field.items ??= childTable(load, table, field, value as Json);
     const { items } = field;
     if (items === undefined) return;
@@ -372,6 +381,22 @@ function addNested(load: Load, table: TableBuilder, field: Field, value: Json, r
     field.object ??= new Shape(field.path, field.level + 1);
     addObject(load, table, field.object, value as JsonObject, row);
   }
+}
+
+/** Whether a value is of a class, which only generators and schemas can yield. What JSON.parse makes never is. */
+function isForeign(value: Json): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== Object.prototype && prototype !== null;
+}
+
+/** As JSON has it: a Map is an object, a Set a list, and what has `toJSON` (a date, a URL) what that gives. Bytes stay. */
+function plainValue(value: unknown): Json | Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof Map) return Object.fromEntries(value as Map<string, Json>);
+  if (value instanceof Set) return [...(value as Set<Json>)];
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  return typeof toJSON === "function" ? (toJSON.call(value) as Json) : { ...(value as JsonObject) };
 }
 
 /** A value that is its column's first, or of another type. */
@@ -400,9 +425,43 @@ function addMismatch(load: Load, table: TableBuilder, field: Field, value: Json,
     column.store(row, joined.stored);
     return;
   }
-  const variant = table.columns.variantOf(column, joined.variant);
+  storeConflict(load, table, field, column, value, joined.variant, row);
+}
+
+/** A value that its column can't take, by the resource's `typeConflict`. */
+function storeConflict(
+  load: Load,
+  table: TableBuilder,
+  field: Field,
+  column: ColumnBuilder,
+  value: Present,
+  type: ColumnType,
+  row: number,
+): void {
+  const { typeConflict } = load.options.hints;
+  const { name } = column.schema;
+  if (typeConflict === "reject") {
+    const place = { table: table.plan.name, path: pathTo(table, field), column: name };
+    load.guard.refuseConflict(
+      place,
+      `column "${name}" is ${column.schema.type} and can't hold ${type.type}`,
+      value,
+    );
+    return;
+  }
+  const variant = table.columns.variantOf(column, typeConflict === "text" ? { type: "text" } : type);
   const stored = join(variant.schema, value);
   if ("stored" in stored) variant.store(row, stored.stored);
+  // Text takes scalars; all else becomes JSON, and bytes base64, which is how they are read from text.
+  else variant.store(row, bytesText(value) ?? jsonText(value));
+}
+
+function bytesText(value: unknown): string | undefined {
+  return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : undefined;
+}
+
+function pathTo(table: TableBuilder, field: Field): string {
+  return placeOf(table) + jsonPath(field.path).slice(1);
 }
 
 /** The contract holds for tables that an earlier complete walk has made, and where columns are declared. */
@@ -428,8 +487,7 @@ function refuse(
   what: string,
   value: Json,
 ): void {
-  const path = placeOf(table) + jsonPath(field.path).slice(1);
-  load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record);
+  load.guard.refuse({ entity, table: table.plan.name, path: pathTo(table, field), what }, value, load.record);
 }
 
 /** Where a table's rows are in the record. */

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
-import { MERGE_STRATEGIES } from "../model/source.js";
+import { MERGE_STRATEGIES, TYPE_CONFLICTS } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
 import { isStandardSchema } from "../schema/standard.js";
 import { incrementalOptions } from "./incremental/options.js";
@@ -286,6 +286,13 @@ const resourceKeys = {
     .optional()
     .describe(
       "What happens to data that would change the schema: evolve, freeze (the resource fails), discard_row, discard_value (set aside in _sluice_rejects); one for all, or by entity. The first complete load makes the schema; where columns are declared the contract holds at once. Default evolve.",
+    ),
+  type_conflict: z
+    .enum(TYPE_CONFLICTS)
+    .nullable()
+    .optional()
+    .describe(
+      "Where a value goes whose type its column can't take without loss: variant, a column beside it for each type (price__v_bool); text, one column beside it, as text (price__v_text); reject, its row is set aside in _sluice_rejects. Default variant.",
     ),
   max_rejected: z
     .int()

@@ -231,6 +231,7 @@ function hintsOf(
     primaryKey,
     columns,
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
+    ...(options.type_conflict == null ? {} : { typeConflict: options.type_conflict }),
     ...(options.endpoint.allow_short === true ? { allowShort: true } : {}),
     ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
     ...(typeof options.max_table_nesting === "number" ? { maxTableNesting: options.max_table_nesting } : {}),
