@@ -1,7 +1,9 @@
 /** Values and records at the edge of what databases hold, each through a whole load into each database. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defineResource, type Json, type Report, type ResourceHints, run } from "../../src/index.js";
+import { defineResource, type Json, type Report, type ResourceHints, restApi, run } from "../../src/index.js";
 import { dataOf, openDatabases, type StoredRow, type TestDatabase } from "../databases.js";
+import { answer } from "../fake-api/behaviours.js";
+import { startFakeApi } from "../fake-api/fake-api.js";
 
 let databases: TestDatabase[];
 let datasets = 0;
@@ -384,6 +386,31 @@ describe.each(["duckdb", "postgres"] as const)("%s", (name) => {
     expect(report.resources["t"]?.error?.message).toContain("row is too big");
     expect(report.resources["t"]?.error?.hint).toContain("max_table_nesting");
     expect(columns).toEqual({});
+  });
+
+  it("numbers of an API keep every digit; of two equal keys the last counts", async () => {
+    const api = await startFakeApi();
+    const body =
+      '[{"d":1.2345678901234567890123,"i":18446744073709551616,"f":0.1,"n":1e999,"k":1,"k":2,"s":"\\ud800"},{"d":2,"i":1,"f":0.12345678901234567890}]';
+    api.route("/t", () => ({ ...answer(200, []), body: Buffer.from(body) }));
+    datasets += 1;
+    const dataset = `d${datasets}`;
+    try {
+      const source = restApi({
+        client: { base_url: api.url },
+        resources: [{ name: "t", columns: { d: { data_type: "decimal", precision: 38, scale: 22 } } }],
+      });
+      const { destination } = database();
+      expect(await run({ pipeline: "extremes", dataset, source, destination })).toMatchObject({
+        status: "ok",
+      });
+    } finally {
+      await api.close();
+    }
+    expect((await database().rows(dataset, "t")).map(dataOf)).toEqual([
+      { d: "1.2345678901234567890123", i: "18446744073709551616", f: 0.1, n: "1e999", k: 2n, s: "\ufffd" },
+      { d: "2.0000000000000000000000", i: "1", f__v_text: "0.12345678901234567890" },
+    ]);
   });
 
   it("column types are the database's own", async () => {
