@@ -356,39 +356,45 @@ function addValue(load: Load, table: TableBuilder, field: Field, value: Json | u
 }
 
 function addNested(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
-  if (isForeign(value)) {
+  if (Array.isArray(value)) {
+    if (field.whole) addMismatch(load, table, field, value as Json, row);
+    else addList(load, table, field, value as readonly Json[], row);
+  } else if (isForeign(value)) {
     const plain = plainValue(value);
     if (plain instanceof Uint8Array) addMismatch(load, table, field, value, row);
     else addValue(load, table, field, plain, row);
   } else if (field.whole) {
     addMismatch(load, table, field, value, row);
-  } else if (Array.isArray(value)) {
-    // A row that is taken out again has no children; and what breaks it must not be taken for a fault of theirs.
-    if (value.length === 0 || load.guard.isBroken) return;
-    field.items ??= childTable(load, table, field, value as Json);
-    const { items } = field;
-    if (items === undefined) return;
-    for (let index = 0; index < value.length; index++) {
-      const before = load.guard.isBound ? load.tables.map((one) => one.rows) : undefined;
-      const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
-      addItem(load, items, value[index] as Json, itemRow);
-      if (before !== undefined && load.guard.isBroken) {
-        load.tables.forEach((one, at) => one.rollBack(before[at] ?? 0));
-        load.guard.discardRow(value[index] as Json);
-      }
-    }
   } else {
     field.object ??= new Shape(field.path, field.level + 1);
     addObject(load, table, field.object, value as JsonObject, row);
   }
 }
 
-/** Whether a value is of a class, which only generators and schemas can yield. What JSON.parse makes never is. */
-function isForeign(value: Json): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype !== Object.prototype && prototype !== null;
+function addList(load: Load, table: TableBuilder, field: Field, list: readonly Json[], row: number): void {
+  // A row that is taken out again has no children; and what breaks it must not be taken for a fault of theirs.
+  if (list.length === 0 || load.guard.isBroken) return;
+  field.items ??= childTable(load, table, field, list);
+  const { items } = field;
+  if (items === undefined) return;
+  for (let index = 0; index < list.length; index++) {
+    const before = load.guard.isBound ? load.tables.map((one) => one.rows) : undefined;
+    const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
+    addItem(load, items, list[index] as Json, itemRow);
+    if (before !== undefined && load.guard.isBroken) {
+      load.tables.forEach((one, at) => one.rollBack(before[at] ?? 0));
+      load.guard.discardRow(list[index] as Json);
+    }
+  }
 }
+
+/** Whether an object is of a class, which only generators and schemas can yield. What JSON.parse makes never is. */
+function isForeign(value: Json): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== OBJECT && prototype !== null;
+}
+
+const OBJECT: unknown = Object.prototype;
 
 /** As JSON has it: a Map is an object, a Set a list, and what has `toJSON` (a date, a URL) what that gives. Bytes stay. */
 function plainValue(value: unknown): Json | Uint8Array {
