@@ -166,7 +166,7 @@ describe.each(["duckdb", "postgres"] as const)("%s", (name) => {
           );
           const count = rejects.length;
           expect(report.resources["t"]?.error?.code).toBe(count === 0 ? undefined : "data/rejected");
-          const ids = (list: readonly JsonObject[]) => list.map(({ id }) => String(id)).sort();
+          const ids = (list: readonly JsonObject[]) => list.map(({ id }) => JSON.stringify(id)).sort();
           const parsed = rejects.map(({ record }) => JSON.parse(String(record)) as JsonObject);
           expect(ids(parsed)).toEqual(ids(values.filter((_, index) => expected[index] !== undefined)));
         }),
