@@ -107,7 +107,10 @@ async function watchCopies() {
 /** What a file or an object is, without what differs from run to run. */
 function nameOfFile(path) {
   const name = String(path).split("/").at(-1);
-  return name.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]{5,}|-[0-9a-z]{6,}(?=[-.])/gi, "#").slice(-50);
+  const temporary = name.endsWith(".tmp") ? " (temporary)" : "";
+  if (name.startsWith("manifest.json")) return `the readers' manifest${temporary}`;
+  const [kind = "a data file"] = /^(manifest|lease)/.exec(name) ?? [];
+  return `${kind}${temporary}`;
 }
 
 async function watchFiles() {
