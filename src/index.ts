@@ -92,6 +92,7 @@ export type {
   SetAsideCounts,
   Unfinished,
 } from "./model/state.js";
+export { refuseUnsupported, type Supports } from "./model/supports.js";
 export type { ColumnSchema, DataType, SchemaChange, TableSchema } from "./model/table.js";
 export type { PageTrace, TracedRequest } from "./model/trace.js";
 export {

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Destination } from "../model/destination.js";
 import type { SluiceError } from "../model/error.js";
+import type { Supports } from "../model/supports.js";
 import { defineResource, restApi, secret } from "./define.js";
 import { definePipeline, type LoadOptions, loadPipeline } from "./load.js";
 
@@ -249,5 +251,44 @@ describe("in TypeScript", () => {
     expect(() => definePipeline({ source: { client: {} } as never }, { env: {}, cwd: folder })).toThrow(
       expect.objectContaining({ code: "config/invalid" }),
     );
+  });
+});
+
+describe("a destination that can't do everything", () => {
+  const destination = (supports: Supports): Destination => ({
+    type: "queue",
+    location: "queue",
+    supports,
+    connect: () => Promise.reject(new Error("not to be opened")),
+  });
+  const resources = (merge: object) => [
+    { name: "a", endpoint: "a" },
+    { name: "b", primary_key: "id", write_disposition: merge, endpoint: "b" },
+  ];
+  const define = (supports: Supports, merge: object) =>
+    definePipeline({
+      destination: destination(supports),
+      client: { base_url: "https://h" },
+      resources: resources(merge),
+    } as never);
+
+  it.each([
+    [{ writeDispositions: ["append"] }, {}, "write_disposition: merge"],
+    [{ mergeStrategies: ["upsert"] }, {}, "merge with the strategy delete-insert"],
+    [{ mergeStrategies: ["delete-insert"] }, { strategy: "insert-only" }, "the strategy insert-only"],
+  ] as [Supports, object, string][])("%o refuses it before it is opened", (supports, rules, said) => {
+    expect(() => define(supports, { disposition: "merge", ...rules })).toThrow(
+      expect.objectContaining({
+        code: "config/unsupported",
+        message: expect.stringMatching(
+          new RegExp(`the resource "b" wants .*${said}, which .* queue can't do`),
+        ),
+      }),
+    );
+  });
+
+  it("is taken for what it can do", () => {
+    const merge = { disposition: "merge", strategy: "upsert" };
+    expect(define({ mergeStrategies: ["upsert"], mergeRules: [] }, merge).resources).toEqual(["a", "b"]);
   });
 });

@@ -6,6 +6,7 @@ import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
 import type { NamingConvention, Resource, Runtime } from "../model/source.js";
+import { UNSUPPORTED_HINT, unsupportedMessage, whatIsMissing } from "../model/supports.js";
 import { DEFAULT_CHECKPOINT } from "../pipeline/lane.js";
 import type { PipelinePlan } from "../pipeline/run.js";
 import type { PlanEnvironment } from "../rest/environment.js";
@@ -172,6 +173,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
     loaded = declared.resources;
     problems.push(...declared.problems);
   }
+  problems.push(...unsupported(destination, loaded, document));
   if (problems.length > 0 || destination === undefined) throw redacted(configError(problems), redactor);
 
   const plan: PipelinePlan = {
@@ -249,6 +251,20 @@ function sharedTables(resources: readonly Resource[], document: ConfigDocument):
     }
     const message = `the resources "${owner}" and "${name}" would both fill the table "${place}"`;
     return [problemAt(document, [], message, "Give one of them another name or table_name.")];
+  });
+}
+
+/** What the destination can't do is found before anything is asked for. */
+function unsupported(
+  destination: Destination | undefined,
+  resources: readonly Resource[],
+  document: ConfigDocument,
+): Problem[] {
+  return resources.flatMap(({ name, hints }) => {
+    const missing = whatIsMissing(destination?.supports, hints);
+    if (missing === undefined || destination === undefined) return [];
+    const message = unsupportedMessage(destination.type, name, missing);
+    return [{ ...problemAt(document, [], message, UNSUPPORTED_HINT), code: "config/unsupported" }];
   });
 }
 

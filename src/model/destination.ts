@@ -2,6 +2,7 @@ import type { Batch } from "./batch.js";
 import type { Json } from "./json.js";
 import type { MergeRules, WriteDisposition } from "./source.js";
 import type { PipelineState, ResourceState } from "./state.js";
+import type { Supports } from "./supports.js";
 import type { FoundTable, SchemaChange, TableSchema } from "./table.js";
 
 /**
@@ -19,6 +20,8 @@ export interface Destination {
   readonly location: string;
   /** The longest name of a table or column in bytes; the core makes names that fit. Absent: 255. */
   readonly maxIdentifierBytes?: number;
+  /** What it can do, where that is not everything; the core refuses the rest before anything is read. */
+  readonly supports?: Supports;
   /** A command line that shows some rows of a table, for people; without credentials. */
   queryHint?(dataset: string, table: string): string;
   /** What a commit runs for these changes, for people. Absent where there are no statements. */
@@ -44,7 +47,7 @@ export interface Connection extends AsyncDisposable {
   describe(tables: readonly string[]): Promise<readonly FoundTable[]>;
   /** Whether stages keep parts (`PackageHeader.isPart`). Without it the core commits a whole walk at once, or nothing. */
   readonly keepsParts?: true;
-  /** Opens a stage for one resource. Nothing of a stage outlives its process unless it was committed. */
+  /** Opens a stage for one resource; `config/unsupported` for what `Destination.supports` does not have. Nothing of a stage outlives its process unless it was committed. */
   stage(plan: StagePlan): Promise<Stage>;
   /** Stores a note of a pipeline at once, outside of any package; dataset and system tables are created when missing. */
   remember(pipeline: string, key: string, value: Json): Promise<void>;

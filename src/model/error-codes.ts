@@ -51,6 +51,12 @@ export const ERROR_CODES = {
     title: "An optional package is not installed",
     explain: "Heavy drivers are installed only by those who use them; the message names the command.",
   },
+  "config/unsupported": {
+    kind: "config",
+    title: "The destination can't do what a resource wants",
+    explain:
+      "A destination may lack a write disposition, a strategy of merge or one of its rules, and says so beforehand. Nothing was read or written.",
+  },
   "auth/rejected": {
     kind: "auth",
     title: "The API refused the credentials",

@@ -12,8 +12,9 @@ import type {
 } from "../../src/model/destination.js";
 import { SluiceError } from "../../src/model/error.js";
 import type { Json } from "../../src/model/json.js";
-import type { MergeRules, WriteDisposition } from "../../src/model/source.js";
+import { MERGE_STRATEGIES, type MergeRules, type WriteDisposition } from "../../src/model/source.js";
 import type { ResourceState } from "../../src/model/state.js";
+import { whatIsMissing } from "../../src/model/supports.js";
 import {
   type ColumnSchema,
   type DataType,
@@ -1667,6 +1668,33 @@ const LAWS: Readonly<Record<string, (trial: Trial) => Promise<void>>> = {
         committed_at: "2024-01-31T12:00:01.000000Z",
       },
     );
+  },
+
+  "what is not supported is refused before a row is staged": async (trial) => {
+    const { supports, type } = trial.destination;
+    const dispositions: WriteDisposition[] = ["append", "replace", "merge"];
+    const rules: MergeRules[] = [
+      ...MERGE_STRATEGIES.map((strategy) => ({ strategy })),
+      { mergeKey: ["name"] },
+      { dedupSort: { column: "name", order: "asc" } },
+      { hardDelete: "name" },
+      { deleteMissing: "hard" },
+    ];
+    const all: Load[] = [
+      ...dispositions.map((disposition) => ({ disposition, batches: [] })),
+      ...rules.map((merge) => ({ disposition: "merge" as const, merge, batches: [] })),
+    ];
+    for (const load of all) {
+      const plan = trial.plan(load);
+      const missing = whatIsMissing(supports, plan);
+      if (missing === undefined) {
+        const stage = await trial.connection.stage(plan);
+        await stage[Symbol.asyncDispose]();
+      } else {
+        const error = await rejection(trial.connection.stage(plan));
+        assert.equal(error.code, "config/unsupported", `${type} must refuse ${missing}`);
+      }
+    }
   },
 
   "old loads can be forgotten, with what they set aside, but nothing that the state speaks of": async (

@@ -4,6 +4,7 @@ import type {
   Destination,
   Lease,
   PackageHeader,
+  Pruned,
   Receipt,
   Stage,
   StagePlan,
@@ -17,6 +18,7 @@ import { DuckdbStage, provenStrings } from "../duckdb/stage.js";
 import { type ChunkFiller, chunkFiller } from "../duckdb/vectors.js";
 import { commandWord } from "../query-hint.js";
 import { quoteIdentifier } from "../sql/dialect.js";
+import { pruneHistory } from "../sql/prune.js";
 import * as sql from "../sql/statements.js";
 import { tableQuery } from "./formats.js";
 import { type HeldLease, type LeaseClock, takeLease } from "./lease.js";
@@ -24,6 +26,7 @@ import { type Compacted, compact, GRACE_MS, prune } from "./maintain.js";
 import {
   folderName,
   type Manifest,
+  partsOf,
   readManifest,
   SYSTEM_FOLDER,
   type SystemRow,
@@ -209,6 +212,7 @@ function shortQuery(paths: readonly string[]): string {
 }
 
 class FileConnection implements Connection {
+  readonly keepsParts = true;
   readonly #database: Database;
   readonly #filler: ChunkFiller;
   readonly #files: Files;
@@ -253,7 +257,9 @@ class FileConnection implements Connection {
     }
     return {
       ...sql.partState(states.map((row) => [row["resource"], row["state"]])),
-      tables: [...newest.values()].flatMap((row) => JSON.parse(String(row["schema"])) as TableSchema[]),
+      tables: [...newest.values()]
+        .toSorted(byResource)
+        .flatMap((row) => JSON.parse(String(row["schema"])) as TableSchema[]),
     };
   }
 
@@ -287,17 +293,49 @@ class FileConnection implements Connection {
     await failing(`storing a note of pipeline ${pipeline} failed`, update(store, dataset, note));
   }
 
+  async prune(pipeline: string, before: number): Promise<Pruned> {
+    const { dataset } = this.#files;
+    if ((await this.#manifest()).version === 0) return { loads: 0, rejects: 0, schemas: 0 };
+    const connection = await this.#database.connect();
+    try {
+      const session = fileSession(connection, this.#files, () => this.#leases.get(pipeline), "history");
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        try {
+          return await this.#database.alone(async () => {
+            await session.prepare?.();
+            return pruneHistory(session, WORKPLACE, pipeline, before);
+          });
+        } catch (error) {
+          if (!session.lost()) throw failed(`forgetting old loads of pipeline ${pipeline} failed`, error);
+        }
+      }
+    } finally {
+      connection.closeSync();
+    }
+    throw tooBusy(dataset);
+  }
+
   async resetState(pipeline: string, resources: readonly string[] = []): Promise<void> {
     const { store, dataset } = this.#files;
     const isGone = (row: SystemRow): boolean => {
       if (row["pipeline"] !== pipeline) return false;
       const name = String(row["resource"]);
-      return resources.length === 0 ? !name.startsWith(sql.noteName("")) : resources.includes(name);
+      if (resources.length === 0) return !name.startsWith(sql.noteName(""));
+      return resources.includes(sql.partsResource(name) ?? name);
     };
     const forget = (manifest: Manifest): Manifest | undefined => {
       this.#leases.get(pipeline)?.check(manifest);
-      if (!manifest.state.some(isGone)) return undefined;
-      return { ...manifest, state: manifest.state.filter((row) => !isGone(row)) };
+      const gone = manifest.state.filter(isGone);
+      if (gone.length === 0) return undefined;
+      const withParts = gone.flatMap((row) => sql.partsResource(String(row["resource"])) ?? []);
+      const parts = withParts.flatMap((resource) =>
+        Object.values(partsOf(manifest, pipeline, resource)?.tables ?? {}),
+      );
+      return {
+        ...manifest,
+        state: manifest.state.filter((row) => !isGone(row)),
+        tables: manifest.tables.filter(({ name }) => !parts.includes(name)),
+      };
     };
     await failing(`forgetting the state of pipeline ${pipeline} failed`, update(store, dataset, forget));
   }
@@ -347,7 +385,7 @@ class FileStage implements Stage {
     if (!receipt.replayed && (base.version + 1) % PRUNE_EVERY === 0) {
       await prune(this.#files, GRACE_MS).catch(() => undefined);
     }
-    if (receipt.replayed || this.#plan.writeDisposition !== "replace") return receipt;
+    if (receipt.replayed || pkg.isPart === true || this.#plan.writeDisposition !== "replace") return receipt;
     // Rows that replace takes away are not read: the manifest knows how many there were.
     const rowsBefore = (name: string): number =>
       (tableOf(base, name)?.files ?? []).reduce((sum, one) => sum + one.rows, 0);
@@ -373,6 +411,10 @@ class FileStage implements Stage {
     }
     throw tooBusy(this.#files.dataset);
   }
+}
+
+function byResource(left: SystemRow, right: SystemRow): number {
+  return String(left["resource"]) < String(right["resource"]) ? -1 : 1;
 }
 
 /** What the file system refuses as `destination/failed`. */

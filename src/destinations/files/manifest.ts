@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { SluiceError } from "../../model/error.js";
 import type { ColumnSchema } from "../../model/table.js";
+import type { Parts } from "../sql/parts.js";
+import { partsName } from "../sql/statements.js";
 import type { Store } from "./store.js";
 
 /** What the data files are written as. */
@@ -167,6 +169,17 @@ export function tooBusy(dataset: string): SluiceError {
     `other writers published to dataset ${dataset} ${ATTEMPTS} times while one commit was tried`,
     { hint: "Nothing was changed. Run again when fewer pipelines write to this dataset." },
   );
+}
+
+/** The tables that keep the parts of a resource's walk, if there are any. */
+export function partsOf(
+  { state }: Pick<Manifest, "state">,
+  pipeline: string,
+  resource: string,
+): Parts | undefined {
+  const name = partsName(resource);
+  const row = state.find((other) => other["pipeline"] === pipeline && other["resource"] === name);
+  return row === undefined ? undefined : (JSON.parse(String(row["state"])) as Parts);
 }
 
 /** The table of that name; names are not told apart by case, as in DuckDB. */

@@ -14,6 +14,7 @@ import {
   folderName,
   type Manifest,
   type ManifestTable,
+  partsOf,
   publish,
   readManifest,
   type SystemRow,
@@ -58,19 +59,22 @@ export interface FileSession extends Session {
 }
 
 /**
- * The transaction of the SQL destinations on files: `begin` brings what the commit will look at from the manifest and its
+ * The transaction of the SQL destinations on files: `prepare` brings what the commit will look at from the manifest and its
  * files into tables in memory, `commitPackage` works on these as on any database, and `commit` writes new rows to new files,
  * publishes a manifest that names them, and takes the tables in memory back.
  *
  * Rows that are there already are read only when they may change: by a merge by key, and when a column widens. A table of
- * which rows were taken is written anew; of any other only the added rows are written.
+ * which rows were taken is written anew; of any other only the added rows are written. A session that looks at the history
+ * has all loads and rejects and no tables of resources.
  */
 export function fileSession(
   connection: DuckDBConnection,
   files: Files,
   lease: () => HeldLease | undefined,
+  looksAt: "own" | "history" = "own",
 ): FileSession {
   const inner = sessionOn(connection, WORK);
+  const isHistory = looksAt === "history";
   let expected: Expected | undefined;
   let base: Manifest = EMPTY;
   let lost = false;
@@ -79,7 +83,7 @@ export function fileSession(
   const changed = new Set<string>();
 
   async function bring(table: ManifestTable, rows: boolean): Promise<void> {
-    await inner.run(sql.createTable(WORK, table));
+    if (table.name !== SYSTEM_TABLES.rejects) await inner.run(sql.createTable(WORK, table));
     if (!rows) return;
     const name = sql.tableName(WORK, table.name);
     const full = (path: string): string => `${files.dataset}/${path}`;
@@ -103,7 +107,7 @@ export function fileSession(
     }
   }
 
-  async function begin(): Promise<void> {
+  async function prepare(): Promise<void> {
     lost = false;
     brought.clear();
     changed.clear();
@@ -115,10 +119,11 @@ export function fileSession(
     await bringSystemRows(SYSTEM_TABLES.state, base.state);
     await bringSystemRows(SYSTEM_TABLES.schema, base.schemas);
     // Of the loads, which only grow, a commit looks for its own package alone.
-    const own = base.loads.filter((load) => load["package"] === expected?.pkg.id);
-    await bringSystemRows(SYSTEM_TABLES.loads, own);
-    for (const table of touched(base, expected?.pkg)) await bring(table, needsRows(table, expected));
-    await inner.run("BEGIN");
+    const loads = isHistory ? base.loads : base.loads.filter((load) => load["package"] === expected?.pkg.id);
+    await bringSystemRows(SYSTEM_TABLES.loads, loads);
+    const rejects = isHistory ? tableOf(base, SYSTEM_TABLES.rejects) : undefined;
+    if (rejects !== undefined) await bring(rejects, true);
+    for (const table of touched(base, expected)) await bring(table, needsRows(base, table, expected));
   }
 
   async function commit(): Promise<void> {
@@ -127,7 +132,7 @@ export function fileSession(
     const tables = await writeTables(written);
     const state = await systemRows(SYSTEM_TABLES.state);
     const schemas = await systemRows(SYSTEM_TABLES.schema);
-    const loads = [...base.loads, ...(await systemRows(SYSTEM_TABLES.loads))];
+    const loads = [...(isHistory ? [] : base.loads), ...(await systemRows(SYSTEM_TABLES.loads))];
     lease()?.check(base);
     lost = !(await publish(files.store, files.dataset, base, { ...base, tables, state, schemas, loads }));
     if (lost) {
@@ -142,22 +147,28 @@ export function fileSession(
   /** The tables as the manifest has to tell them, after their new rows were written. */
   async function writeTables(written: string[]): Promise<ManifestTable[]> {
     const known = new Map(base.tables.map((table) => [table.name.toLowerCase(), table]));
-    const names = [
-      ...touched(base, expected?.pkg).map(({ name }) => name),
-      ...(expected?.pkg.tables ?? []).map(({ name }) => name),
-      ...(expected?.pkg.changes ?? []).map((change) =>
-        change.op === "create-table" ? change.table.name : change.table,
-      ),
-      SYSTEM_TABLES.rejects,
-    ];
-    const distinct = new Map(names.map((given) => [given.toLowerCase(), given]));
-    for (const described of await inner.describe([...distinct.values()])) {
+    const inMemory = await tablesInMemory();
+    const there = new Set(inMemory.map((name) => name.toLowerCase()));
+    for (const { name } of touched(base, expected)) {
+      if (!there.has(name.toLowerCase())) known.delete(name.toLowerCase());
+    }
+    for (const described of await inner.describe(inMemory)) {
       const { name } = described;
       const before = known.get(name.toLowerCase());
       const table = await writeTable(described, before, written);
       if (name !== SYSTEM_TABLES.rejects || table.files.length > 0) known.set(name.toLowerCase(), table);
     }
     return [...known.values()];
+  }
+
+  /** Names of the tables that may have files: of the system tables the rejects alone. */
+  async function tablesInMemory(): Promise<string[]> {
+    const rows = await inner.rows(
+      "SELECT table_name FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 ORDER BY table_oid",
+      [...WORK.path],
+    );
+    const inManifest: readonly string[] = [SYSTEM_TABLES.state, SYSTEM_TABLES.schema, SYSTEM_TABLES.loads];
+    return rows.map(([name]) => String(name)).filter((name) => !inManifest.includes(name));
   }
 
   async function writeTable(
@@ -221,7 +232,7 @@ export function fileSession(
 
   return {
     ...inner,
-    begin,
+    prepare,
     commit,
     async run(statement, values) {
       const rows = await inner.run(statement, values);
@@ -248,24 +259,30 @@ function noteChange(statement: string, tables: readonly string[], changed: Set<s
   }
 }
 
-/** The tables there are that a package speaks of. */
-function touched(manifest: Manifest, pkg: PackageHeader | undefined): ManifestTable[] {
-  const names = [
-    ...(pkg?.tables ?? []).map(({ name }) => name),
-    ...(pkg?.changes ?? []).map((change) =>
-      change.op === "create-table" ? change.table.name : change.table,
-    ),
+/** The tables there are that a commit has to do with. */
+function touched(manifest: Manifest, expected: Expected | undefined): ManifestTable[] {
+  if (expected === undefined) return [];
+  const { plan, pkg } = expected;
+  const own = [
+    ...pkg.tables.map(({ name }) => name),
+    ...pkg.changes.map((change) => (change.op === "create-table" ? change.table.name : change.table)),
   ];
+  const parts = Object.values(partsOf(manifest, plan.pipeline, plan.resource)?.tables ?? {});
+  const names = pkg.isPart === true ? parts : [...own, ...parts];
   return [...new Set(names.flatMap((name) => tableOf(manifest, name) ?? []))];
 }
 
-function needsRows(table: ManifestTable, expected: Expected | undefined): boolean {
-  if (expected === undefined) return false;
+function needsRows(manifest: Manifest, table: ManifestTable, expected: Expected | undefined): boolean {
+  // A part is only added to: what is kept already stays where it is.
+  if (expected === undefined || expected.pkg.isPart === true) return false;
   const { plan, pkg, staged } = expected;
+  const parts = partsOf(manifest, plan.pipeline, plan.resource);
+  const hasParts = plan.walk !== undefined && parts?.walk === plan.walk;
+  if (Object.values(parts?.tables ?? {}).includes(table.name)) return hasParts;
   const folded = table.name.toLowerCase();
   const own = pkg.tables.some(({ name }) => name.toLowerCase() === folded);
   if (own && plan.writeDisposition === "replace") return false;
-  if (own && plan.writeDisposition === "merge" && (staged || pkg.snapshot === true)) {
+  if (own && plan.writeDisposition === "merge" && (staged || hasParts || pkg.snapshot === true)) {
     const keyed = pkg.tables.some(({ parent, primaryKey }) => parent === undefined && primaryKey.length > 0);
     if (keyed || plan.merge !== undefined) return true;
   }

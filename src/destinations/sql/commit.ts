@@ -18,6 +18,8 @@ import { createSystem, hasState } from "./system.js";
 
 /** One database connection, as far as a commit needs it. */
 export interface Session {
+  /** Makes ready what a commit will look at. Absent: it is there. */
+  prepare?(): Promise<void>;
   /** Opens a transaction that no other writer of the dataset can overlap. */
   begin(): Promise<void>;
   /**
@@ -68,6 +70,7 @@ const REJECTS_PER_INSERT = 100;
  */
 export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
   const { plan, pkg, target } = commit;
+  await session.prepare?.();
   if (pkg.isPart === true || plan.walk === undefined || !(await hasState(session)))
     return commitRows(session, commit);
   const parts = await findParts(session, target, plan);

@@ -13,7 +13,7 @@ import * as sql from "./statements.js";
  * commit, so there is no part that nobody knows of. They are ordinary tables, because they must outlive the process and
  * a crash of the server.
  */
-interface Parts {
+export interface Parts {
   /** `StagePlan.walk`. */
   readonly walk: string;
   /** The name of its part, by the table that the rows are for. */
