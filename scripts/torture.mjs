@@ -29,7 +29,7 @@ const { pageOf, stepsOf, tableOf } = await load("../test/torture/result.ts");
 const startedAt = performance.now();
 const minutes = () => (performance.now() - startedAt) / 60_000;
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
 
 const results = await torture({
   kills: values["every-step"] ? "every step" : Number(values.kills),

@@ -76,6 +76,12 @@ export const DISPOSITIONS: readonly Disposition[] = [
     again: "same",
     between: "whole",
   },
+  {
+    name: "scd2",
+    keys: "primary_key: id, write_disposition: { disposition: merge, strategy: scd2 }",
+    again: "same",
+    between: "whole",
+  },
 ];
 
 /** One field of the matrix: into what, how, and from what. */

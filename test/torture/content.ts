@@ -44,7 +44,7 @@ const isResource = (name: string): boolean => !name.startsWith("@");
 
 /** Of a state all but ids, times and the number of packages, which a source that fails adds to. */
 function comparable(state: StoredState): Record<string, unknown> {
-  const { loadId: _id, committedAt: _at, packages: _packages, ...rest } = state;
+  const { loadId: _id, loadStartedAt: _start, committedAt: _at, packages: _packages, ...rest } = state;
   return rest;
 }
 
@@ -57,10 +57,10 @@ function dataRows(tables: Tables): Record<string, readonly string[]> {
     if (name.startsWith("_sluice_")) continue;
     rows[name] = content
       .map((row) => {
-        // A column that is not there yet holds nothing either, and 5 stays 5 when its column widens.
+        // A column that is not there yet holds nothing either.
         const own = Object.entries(row)
           .filter(([key, value]) => !SYSTEM.has(key) && value !== null)
-          .map(([key, value]) => [key, typeof value === "number" ? String(value) : value] as const);
+          .map(([key, value]) => [key, plainValue(key, value)] as const);
         // The order of columns is that of their arrival.
         own.sort(([left], [right]) => (left < right ? -1 : 1));
         const text = JSON.stringify([
@@ -76,11 +76,18 @@ function dataRows(tables: Tables): Record<string, readonly string[]> {
   return rows;
 }
 
+/** 5 stays 5 when its column widens; of the end of a version (scd2) only that there is one. */
+function plainValue(key: string, value: unknown): unknown {
+  if (key === "_sluice_valid_to") return "ended";
+  return typeof value === "number" ? String(value) : value;
+}
+
 const SYSTEM: ReadonlySet<string> = new Set([
   "_sluice_id",
   "_sluice_load_id",
   "_sluice_parent_id",
   "_sluice_root_id",
+  "_sluice_valid_from",
 ]);
 
 function rejectRows(tables: Tables): string[] {

@@ -1,7 +1,7 @@
 // Kills the process at one of the durable steps that it takes, or lists them all. A preload, so that the code under test
 // has no failpoints in it: NODE_OPTIONS="--import .../failpoints.mjs" node dist/src/cli/main.js run ...
 //
-//   TORTURE_DRIVERS  what to watch, by commas: duckdb, pg, fs, s3
+//   TORTURE_DRIVERS  what to watch, by commas: duckdb, copy (of DuckDB only the files that it writes), pg, fs, s3
 //   TORTURE_LIST     a file: every step's name is written to it, a line each, as it begins
 //   TORTURE_AT       number of the step to die at, from 1
 //   TORTURE_SIDE     before | during | after it; after: it is done, and nobody has been told. later: TORTURE_DELAY after it
@@ -96,6 +96,60 @@ async function watchPostgres() {
   watch(pg.Client.prototype, "query", ([query]) => nameOfStatement(query.text ?? String(query)));
 }
 
-const DRIVERS = { duckdb: watchDuckdb, pg: watchPostgres };
+/** A DuckDB in memory makes nothing last but the files that it writes. */
+async function watchCopies() {
+  const { DuckDBConnection } = await import("@duckdb/node-api");
+  watch(DuckDBConnection.prototype, "run", ([text]) =>
+    /^COPY /i.test(text) ? "write a data file" : undefined,
+  );
+}
+
+/** What a file or an object is, without what differs from run to run. */
+function nameOfFile(path) {
+  const name = String(path).split("/").at(-1);
+  const temporary = name.endsWith(".tmp") ? " (temporary)" : "";
+  if (name.startsWith("manifest.json")) return `the readers' manifest${temporary}`;
+  const [kind = "a data file"] = /^(manifest|lease)/.exec(name) ?? [];
+  return `${kind}${temporary}`;
+}
+
+async function watchFiles() {
+  const files = fs.promises;
+  const handle = await files.open("/dev/null");
+  const opened = Object.getPrototypeOf(handle);
+  await handle.close();
+  watch(files, "open", ([path, flags]) =>
+    /^[wa]/.test(flags ?? "r") ? `create ${nameOfFile(path)}` : undefined,
+  );
+  watch(opened, "writeFile", () => "write the file");
+  watch(opened, "sync", () => "sync");
+  watch(files, "link", ([, path]) => `link ${nameOfFile(path)}`);
+  watch(files, "rename", ([, path]) => `rename ${nameOfFile(path)}`);
+  for (const method of ["rm", "unlink"]) watch(files, method, ([path]) => `delete ${nameOfFile(path)}`);
+}
+
+const OBJECT_WRITES = {
+  PutObjectCommand: "put",
+  DeleteObjectCommand: "delete",
+  CreateMultipartUploadCommand: "put in parts, begin",
+  UploadPartCommand: "put a part of",
+  CompleteMultipartUploadCommand: "put in parts, end",
+};
+
+async function watchObjects() {
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  watch(S3Client.prototype, "send", ([command]) => {
+    const verb = OBJECT_WRITES[command.constructor.name];
+    return verb === undefined ? undefined : `${verb} ${nameOfFile(command.input.Key)}`;
+  });
+}
+
+const DRIVERS = {
+  duckdb: watchDuckdb,
+  copy: watchCopies,
+  pg: watchPostgres,
+  fs: watchFiles,
+  s3: watchObjects,
+};
 for (const driver of TORTURE_DRIVERS.split(",")) await DRIVERS[driver]?.();
 syncBuiltinESMExports();

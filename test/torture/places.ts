@@ -1,15 +1,26 @@
 import { cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { Client } from "pg";
+import { duckdbInMemory, type MemoryDatabase } from "../../src/destinations/duckdb.js";
+import { folderStore } from "../../src/destinations/files/folder.js";
+import { tableQuery } from "../../src/destinations/files/formats.js";
+import { readManifest } from "../../src/destinations/files/manifest.js";
+import type { Store } from "../../src/destinations/files/store.js";
+import { bucketStore } from "../../src/destinations/s3/store.js";
+import { s3Destination } from "../../src/destinations/s3.js";
 import { startPostgres } from "../postgres-server.js";
+import { startS3 } from "../s3-server.js";
 import type { Home, Place, Row } from "./place.js";
 
 /** The destinations of the matrix, by name. Each is started when a cell wants it. */
 export const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
   duckdb: duckdbFiles,
   postgres: postgresDatabases,
+  file: parquetFiles,
+  s3: parquetObjects,
 };
 
 const FILE = "data.duckdb";
@@ -159,4 +170,124 @@ async function postgresLeftovers(admin: Client, uri: string, database: string): 
       ...tables.map(({ name }) => `table ${name}`),
     ];
   }
+}
+
+async function parquetFiles(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-torture-file-"));
+  const reader = duckdbInMemory();
+  const looking = await reader.destination.connect("d", new AbortController().signal);
+  let homes = 0;
+  const homeAt = (own: string): Home => ({
+    uri: `file:${own}`,
+    async copy() {
+      const other = nextFolder();
+      await cp(own, other, { recursive: true });
+      return homeAt(other);
+    },
+    tables: (dataset) => readFiles(reader, folderStore(own), dataset),
+    // Data files of commits that never were lie there until they are pruned; nobody sees them.
+    leftovers: async () => [],
+    drop: () => rm(own, { recursive: true, force: true }),
+  });
+  const nextFolder = () => join(folder, `home_${(homes += 1)}`);
+  return {
+    name: "file",
+    drivers: "fs,copy",
+    create: async () => homeAt(nextFolder()),
+    async stop() {
+      await looking[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const S3_KEYS = { AWS_ACCESS_KEY_ID: "tester", AWS_SECRET_ACCESS_KEY: "tester-secret" };
+
+async function parquetObjects(): Promise<Place> {
+  const server = await startS3();
+  const reader = duckdbInMemory();
+  const looking = await reader.destination.connect("d", new AbortController().signal);
+  const client = new S3Client({
+    endpoint: server.endpoint,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: { accessKeyId: S3_KEYS.AWS_ACCESS_KEY_ID, secretAccessKey: S3_KEYS.AWS_SECRET_ACCESS_KEY },
+  });
+  const Bucket = server.bucket;
+  let homes = 0;
+  const create = (): Home => {
+    homes += 1;
+    const prefix = `home_${homes}`;
+    const store = bucketStore(
+      s3Destination.options.parse({
+        bucket: Bucket,
+        prefix,
+        endpoint: server.endpoint,
+        force_path_style: true,
+        access_key_id: S3_KEYS.AWS_ACCESS_KEY_ID,
+        secret_access_key: S3_KEYS.AWS_SECRET_ACCESS_KEY,
+      }),
+    );
+    return {
+      uri: `s3://${Bucket}/${prefix}?endpoint=${encodeURIComponent(server.endpoint)}&force_path_style=true`,
+      env: S3_KEYS,
+      async copy() {
+        const other = create();
+        const target = new URL(other.uri).pathname.slice(1);
+        for (const { name } of await store.list("")) {
+          const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: `${prefix}/${name}` }));
+          const bytes = await Body!.transformToByteArray();
+          await client.send(new PutObjectCommand({ Bucket, Key: `${target}/${name}`, Body: bytes }));
+        }
+        return other;
+      },
+      tables: (dataset) => readFiles(reader, store, dataset),
+      leftovers: async () => [],
+      async drop() {
+        for (const { name } of await store.list("")) await store.remove(name);
+      },
+    };
+  };
+  return {
+    name: "s3",
+    drivers: "s3,copy",
+    create: async () => create(),
+    async stop() {
+      client.destroy();
+      await looking[Symbol.asyncDispose]();
+      await server.stop();
+    },
+  };
+}
+
+/** What the newest manifest names. */
+async function readFiles(
+  reader: MemoryDatabase,
+  store: Store,
+  dataset: string,
+): Promise<ReadonlyMap<string, readonly Row[]>> {
+  const manifest = await readManifest(store, dataset);
+  const content = new Map<string, readonly Row[]>([
+    ["_sluice_state", manifest.state],
+    ["_sluice_schema", manifest.schemas],
+    ["_sluice_loads", manifest.loads],
+  ]);
+  const tables = [...manifest.tables].sort((left, right) => (left.name < right.name ? -1 : 1));
+  for (const { name, columns, files } of tables) {
+    const names = files.map(({ path }) => `${dataset}/${path}`);
+    const rows = await store.read(names, (place) =>
+      reader.query(tableQuery(columns, files, (path) => place(`${dataset}/${path}`))),
+    );
+    content.set(name, rows.map(plain));
+  }
+  return content;
+}
+
+/** Big integers are no JSON. */
+function plain(row: Row): Row {
+  const values = Object.entries(row).map(([key, value]) => [
+    key,
+    typeof value === "bigint" ? String(value) : value,
+  ]);
+  return Object.fromEntries(values) as Row;
 }

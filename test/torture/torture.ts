@@ -114,6 +114,8 @@ async function tortureCell(
     const outcome = await trial(bench, reference, plan).catch(
       (error: unknown): Outcome => ({ kills: [], runs: 0, faults: [String(error)] }),
     );
+    // Ctrl-C reaches the children, too.
+    if (signal?.aborted) break;
     outcomes.push(outcome);
     kills += outcome.kills.length;
     const what = `${cell.name}, phase ${reference.phase}${trouble === "none" ? "" : `, ${trouble}`}`;
