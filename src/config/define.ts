@@ -178,6 +178,7 @@ function hintsOf(definition: Partial<ResourceHints>): ResourceHints {
     ...(definition.merge === undefined ? {} : { merge: definition.merge }),
     ...(definition.contract === undefined ? {} : { contract: definition.contract }),
     ...(definition.typeConflict === undefined ? {} : { typeConflict: definition.typeConflict }),
+    ...(definition.naming === undefined ? {} : { naming: definition.naming }),
     ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
     ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
     ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
