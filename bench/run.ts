@@ -41,6 +41,8 @@ if (unknown.length > 0) {
   throw new Error(`no case ${unknown.join(", ")}; there are ${ALL.map(({ name }) => name).join(", ")}`);
 }
 
+// Ends the servers, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 compile();
 const startedAt = new Date();
 const loadBefore = load();

@@ -19,14 +19,15 @@ export const memory: Case = { name: "memory", run: compare };
 
 async function compare(bench: Bench): Promise<Outcome> {
   const samples: Record<string, Cost[]> = {};
-  for (const { dataset, rows, size } of SIZES) {
+  for (const { dataset, size, ...settings } of SIZES) {
+    const rows = Math.ceil(settings.rows / bench.shrink);
     for (const factor of [1, TIMES]) {
-      using served = await serve({ dataset, size, rows: Math.ceil((rows / bench.shrink) * factor) });
+      using served = await serve({ dataset, size, rows: rows * factor });
       for (const contestant of CONTESTANTS) {
         const { program, verify } = await contestant.prepare(served, bench);
         const { stdout, ...cost } = await measure(program, bench.folder);
         await verify(stdout);
-        (samples[`${dataset.name}: ${contestant.name}`] ??= []).push(cost);
+        (samples[`${thousands(rows)} ${dataset.name}: ${contestant.name}`] ??= []).push(cost);
         bench.progress(
           `memory: ${thousands(served.rows)} ${dataset.name}, ${contestant.name}: ${megabytes(cost.rss)} MB`,
         );
@@ -34,7 +35,7 @@ async function compare(bench: Bench): Promise<Outcome> {
     }
   }
   return {
-    title: `memory: peak for 1 M and 10 M narrow rows (pages of 1000), for 100 k and 1 M wide ones (pages of 100)`,
+    title: `memory: peak of a load, and of one of ${TIMES} times the rows`,
     columns: [
       "",
       "peak MB",

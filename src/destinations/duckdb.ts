@@ -158,10 +158,13 @@ function readUri(uri: string): unknown {
  * By default file and dataset have one name, and DuckDB then can't tell `name.table` of the one from the other: the
  * database's name, which is the file's, has to stand before it.
  */
-function queryHint(path: string, dataset: string, table: string): string {
+function namesBefore(path: string, dataset: string): readonly string[] {
   const database = /([^/\\]*?)(\.[^./\\]*)?$/.exec(path)?.[1] ?? "";
-  const parts =
-    database.toLowerCase() === dataset.toLowerCase() ? [database, dataset, table] : [dataset, table];
+  return database.toLowerCase() === dataset.toLowerCase() ? [database, dataset] : [dataset];
+}
+
+function queryHint(path: string, dataset: string, table: string): string {
+  const parts = [...namesBefore(path, dataset), table];
   const statement = `select * from ${parts.map(quotedName).join(".")} limit 5`;
   return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
 }
@@ -178,7 +181,9 @@ export function createDuckdb(
     location: settings.path,
     queryHint: (dataset, table) => queryHint(settings.path, dataset, table),
     statements: (dataset, changes) =>
-      changes.map((change) => sql.changeSchema({ dialect: duckdbDialect, path: [dataset] }, change)),
+      changes.map((change) =>
+        sql.changeSchema({ dialect: duckdbDialect, path: namesBefore(settings.path, dataset) }, change),
+      ),
     exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();

@@ -58,6 +58,8 @@ export interface HeldWalk {
   readonly tables: readonly TableSchema[];
   /** The last `Page.cursor`. `ResourceState.cursor` stays as it was before the walk, for as long as its rows are kept back. */
   readonly cursor?: JsonObject;
+  /** Milliseconds since 1970 when the load began in which the walk did: all its versions begin then (scd2). */
+  readonly startedAt: number;
   /** Milliseconds since 1970 of which ids are made that are later than those of all rows that are kept. */
   readonly idsFrom: number;
 }

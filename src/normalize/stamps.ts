@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Json } from "../model/json.js";
 import type { ResourceHints } from "../model/source.js";
 import { type DataType, SYSTEM_COLUMNS } from "../model/table.js";
@@ -35,16 +35,16 @@ export function stampsOf(hints: ResourceHints, plan: StampsPlan): Stamps | undef
 function versionStamps({ columns }: ResourceHints, plan: StampsPlan): Stamps {
   const validFrom = stampColumn(SYSTEM_COLUMNS.validFrom, "timestamp");
   const validTo = stampColumn(SYSTEM_COLUMNS.validTo, "timestamp");
-  const hash = stampColumn(SYSTEM_COLUMNS.rowHash, "text");
+  const rowHashes = stampColumn(SYSTEM_COLUMNS.rowHash, "text");
   const seconds = Math.floor(plan.boundary / 1000);
   const micros = (plan.boundary - seconds * 1000) * 1000;
   const whole = columns.filter(({ dataType }) => dataType === "json").map(({ name }) => name);
   const unpacked = { ...plan, whole: new Set(whole) };
   return {
-    columns: [validFrom, validTo, hash],
+    columns: [validFrom, validTo, rowHashes],
     stamp(row, record) {
       validFrom.setInstant(row, seconds, micros);
-      hash.setText(row, rowHash(record(), unpacked));
+      rowHashes.setText(row, rowHash(record(), unpacked));
     },
   };
 }
@@ -74,8 +74,8 @@ const MAX_SORTED = 500;
  * rowHash({ id: 1, name: null }, unpacked) === rowHash({ id: 1 }, unpacked); // true
  */
 export function rowHash(record: Json, unpacked: Unpacked): string {
-  const text = said(record, 0, [], unpacked) ?? "";
-  return createHash("sha256").update(text).digest("base64url").slice(0, 32);
+  const path = unpacked.whole.size === 0 ? undefined : [];
+  return hash("sha256", said(record, 0, path, unpacked) ?? "", "base64url").slice(0, 32);
 }
 
 /** A value as text; undefined for one that leaves no trace. `path`: keys from the record to here, none in a list. */
@@ -93,13 +93,12 @@ function said(
     return items.length === 0 ? undefined : `[${items.join(",")}]`;
   }
   const object = value as { readonly [key: string]: Json };
-  const entries = Object.keys(object)
-    .sort()
-    .flatMap((key) => {
-      const text = said(object[key], level + 1, path && [...path, key], unpacked);
-      return text === undefined ? [] : [`${JSON.stringify(key)}:${text}`];
-    });
-  return entries.length === 0 ? undefined : `{${entries.join(",")}}`;
+  let text = "";
+  for (const key of Object.keys(object).sort()) {
+    const one = said(object[key], level + 1, path && [...path, key], unpacked);
+    if (one !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${one}`;
+  }
+  return text === "" ? undefined : `{${text}}`;
 }
 
 /** An item of a list makes a row even if there is nothing in it. */

@@ -15,12 +15,13 @@ import type {
 import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
+import { addPage } from "../normalize/validate.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
 import { namingOf } from "../schema/naming.js";
 import { unread, withBackfill } from "./edit-state.js";
-import { refuseNulls, refuseUnfit, type StandingTables, standingTables } from "./tables.js";
+import { refuseNulls, refuseUnfit, refuseVanished, type StandingTables, standingTables } from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -173,6 +174,8 @@ class Lane {
   readonly #normalizer: Normalizer;
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
+  /** Those of them that this load found gone. */
+  #missing: ReadonlySet<string>;
   #packages: number;
   /** Records and values set aside in this walk. */
   #setAside = 0;
@@ -217,6 +220,7 @@ class Lane {
     this.rejected = this.#setAside - (resumed?.rejects?.discarded ?? 0);
     this.#committedAt = context.runtime.now();
     this.#committed = standing.known;
+    this.#missing = standing.missing;
     this.#settled = before?.settled === true;
     // A replaced table holds what this walk brings and nothing else.
     const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
@@ -325,9 +329,14 @@ class Lane {
     return { id, tables, startedAt, boundary: this.#boundary(), schemaHash: schemaHash(tables) };
   }
 
-  /** When versions that this load brings begin. */
+  /** When versions that this walk brings begin. */
   #boundary(): number {
-    return this.#resource.hints.merge?.boundary ?? this.#context.loadStartedAt;
+    return this.#resource.hints.merge?.boundary ?? this.#walkStartedAt();
+  }
+
+  /** A walk that the source broke off goes on in another load, with rows that have the time of the first one. */
+  #walkStartedAt(): number {
+    return this.#held?.startedAt ?? this.#context.loadStartedAt;
   }
 
   #state(status: ResourceState["status"], at: Reached): ResourceState {
@@ -370,7 +379,7 @@ class Lane {
 
   async #take(page: Page, stage: Stage): Promise<void> {
     this.#context.signal.throwIfAborted();
-    this.#normalizer.add(page.records);
+    await addPage(this.#normalizer, page.records, this.#resource.schema);
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
     const { records } = page;
@@ -448,6 +457,7 @@ class Lane {
     const tables = this.#normalizer.tables();
     const held = status === "running" ? this.#hold(tables) : undefined;
     const found = await connection.describe(tables.map((table) => table.name));
+    refuseVanished(findDrift(this.#committed, found), this.#missing, resource);
     refuseUnfit(findDrift(tables, found), resource);
     refuseLosingHistory(this.#resource, found);
     const changes = held === undefined ? diffTables(found, tables) : [];
@@ -483,7 +493,10 @@ class Lane {
     this.rejected += rejects.length - discarded;
     this.#setAside += rejects.length;
     this.#held = held;
-    if (held === undefined) this.#committed = tables;
+    if (held === undefined) {
+      this.#committed = tables;
+      this.#missing = new Set();
+    }
     this.#committedPosition = position;
     this.#committedCursor = cursor;
     this.#committedAt = runtime.now();
@@ -500,6 +513,7 @@ class Lane {
       walk: this.#walk,
       tables,
       ...(cursor === undefined ? {} : { cursor }),
+      startedAt: this.#walkStartedAt(),
       idsFrom: this.#normalizer.idsAfter,
     };
   }

@@ -15,6 +15,8 @@ import { namingOf } from "../schema/naming.js";
 export interface StandingTables {
   /** As last committed, and brought in line with what was changed by hand since. */
   readonly known: readonly TableSchema[];
+  /** Those of them that are gone; the next commit makes them again. */
+  readonly missing: ReadonlySet<string>;
   /** Rows that a walk had committed are gone: it can't go on in the middle. */
   readonly mustRestart: boolean;
   /** Columns that take no null although the schema says they do, by table. */
@@ -47,7 +49,12 @@ export async function standingTables(resource: Resource, context: TablesContext)
     const start = adopted(stranger, root, resource.name);
     refuseUnfit(findDrift([start], found), resource.name);
     tell(resource, context, "destination/table-found", foundText(root));
-    return { known: [start], mustRestart: false, notNull: notNullIn([start], found) };
+    return {
+      known: [start],
+      missing: new Set(),
+      mustRestart: false,
+      notNull: notNullIn([start], found),
+    };
   }
   const drifts = findDrift(known, found);
   refuseUnfit(drifts, resource.name);
@@ -58,6 +65,7 @@ export async function standingTables(resource: Resource, context: TablesContext)
     tell(resource, context, "destination/changed", driftText(drift, root, fillsAll(resource, context)));
   return {
     known: takeFound(known, drifts, found),
+    missing,
     mustRestart: missing.has(root) || (missing.size > 0 && isMerged),
     notNull: notNullIn(known, found),
   };
@@ -101,6 +109,21 @@ export function refuseUnfit(drifts: readonly Drift[], resource: string): void {
       hint: `Put it back as it was. Or drop or rename ${column === undefined ? "it" : "the table"}: a table that is missing is made again, and \`sluice run --full-refresh --select ${resource}\` fills it from the start.`,
     },
   );
+}
+
+/** @throws SluiceError `destination/changed` when a table went away during a load, and rows of the load with it. */
+export function refuseVanished(
+  drifts: readonly Drift[],
+  missingBefore: ReadonlySet<string>,
+  resource: string,
+): void {
+  const vanished = drifts.find((drift) => drift.kind === "table-missing" && !missingBefore.has(drift.table));
+  if (vanished === undefined) return;
+  const { table } = vanished;
+  throw new SluiceError("destination/changed", `table ${table} went away while the load was under way`, {
+    at: { resource, table },
+    hint: "Nothing since the last commit is kept. Run again: the table is made again, and a warning says what is missing in it.",
+  });
 }
 
 function refuseWithoutKey(drifts: readonly Drift[], resource: string): void {

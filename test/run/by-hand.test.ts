@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { queryDuckdb } from "../../src/destinations/duckdb.js";
 import {
   type Destination,
   defineResource,
@@ -35,19 +36,23 @@ afterAll(async () => {
 interface Place {
   readonly destination: Destination;
   sql(statement: string): Promise<Record<string, unknown>[]>;
+  /** As `sql`, while a run has the destination open. */
+  live(statement: string): Promise<Record<string, unknown>[]>;
 }
 
 const places: Readonly<Record<string, (dataset: string) => Place>> = {
   duckdb: (dataset) => {
-    const file = join(folder, `${dataset}.duckdb`);
+    const file = join(folder, `file_${dataset}.duckdb`);
     return {
       destination: duckdb(file),
       sql: (statement) => query(file, statement),
+      live: (statement) => queryDuckdb(file, statement),
     };
   },
   postgres: () => ({
     destination: postgres(database),
     sql: (statement) => queryPostgres(database, statement),
+    live: (statement) => queryPostgres(database, statement),
   }),
 };
 
@@ -137,6 +142,33 @@ describe.each(Object.keys(places))("tables changed by hand in %s", (kind) => {
     expect(await ids()).toEqual(["1", "2"]);
     await place.sql(`drop table ${s}.people`);
     await load([], { read: read(false) });
+    expect(await ids()).toEqual(["1", "2", "3"]);
+  });
+
+  it("a table that goes away during a load: the load fails, and the next one starts again", async () => {
+    const read = (drops: boolean): ResourceDefinition["read"] =>
+      async function* (from) {
+        if (from === undefined) yield { records: FIRST, resume: { page: 2 } };
+        if (drops) await place.live(`drop table ${s}.people`);
+        yield { records: NEXT };
+      };
+    const load = (drops: boolean) =>
+      run(
+        {
+          pipeline: "hand",
+          source: defineResource({ name: "people", read: read(drops) }),
+          destination: place.destination,
+          dataset: s,
+          checkpoint: { rows: 1 },
+        },
+        { onEvent: () => {} },
+      );
+    const report = await load(true);
+    expect(report.resources["people"]?.error).toMatchObject({
+      code: "destination/changed",
+      message: "table people went away while the load was under way",
+    });
+    expect((await load(false)).status).toBe("ok");
     expect(await ids()).toEqual(["1", "2", "3"]);
   });
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +15,11 @@ export interface GatedApi {
 
 const PAGE = 10;
 
-/** Records `{ id, tags: [{ tag }] }` with ids from 0 on, ten a page; the next page is named in a header. */
+/** A kilobyte that can't be made smaller. */
+const noise = (id: number): string =>
+  Array.from({ length: 12 }, (_, n) => createHash("sha512").update(`${id} ${n}`).digest("base64")).join("");
+
+/** Records `{ id, text, tags: [{ tag }] }` with ids from 0 on, ten a page; the next page is named in a header. */
 export async function startGatedApi(count: number): Promise<GatedApi> {
   let gate: { offset: number; arrived: () => void } | undefined;
   let held: (() => void) | undefined;
@@ -22,6 +27,7 @@ export async function startGatedApi(count: number): Promise<GatedApi> {
     const size = Math.max(0, Math.min(PAGE, count - offset));
     const items = Array.from({ length: size }, (_, index) => ({
       id: offset + index,
+      text: noise(offset + index),
       tags: [{ tag: `tag ${(offset + index) % 3}` }],
     }));
     const next = offset + PAGE < count ? String(offset + PAGE) : "";

@@ -225,9 +225,9 @@ describe("sluice schema diff", () => {
     expect(
       shown.stdout.replace(`${folder}/`, ""),
     ).toBe(`-- 3 changes in shop.duckdb, dataset shop; the first run creates it
-CREATE TABLE "shop"."orders" ("_sluice_id" VARCHAR NOT NULL, "_sluice_load_id" VARCHAR NOT NULL, "id" BIGINT NOT NULL, "first_name" VARCHAR, "total" BIGINT, "address__city" VARCHAR);
-CREATE TABLE "shop"."orders__tags" ("_sluice_id" VARCHAR NOT NULL, "_sluice_parent_id" VARCHAR NOT NULL, "_sluice_root_id" VARCHAR NOT NULL, "_sluice_list_idx" BIGINT NOT NULL, "a" BIGINT);
-CREATE TABLE "shop"."orders__tags__subs" ("_sluice_id" VARCHAR NOT NULL, "_sluice_parent_id" VARCHAR NOT NULL, "_sluice_root_id" VARCHAR NOT NULL, "_sluice_list_idx" BIGINT NOT NULL, "value" BIGINT);
+CREATE TABLE "shop"."shop"."orders" ("_sluice_id" VARCHAR NOT NULL, "_sluice_load_id" VARCHAR NOT NULL, "id" BIGINT NOT NULL, "first_name" VARCHAR, "total" BIGINT, "address__city" VARCHAR);
+CREATE TABLE "shop"."shop"."orders__tags" ("_sluice_id" VARCHAR NOT NULL, "_sluice_parent_id" VARCHAR NOT NULL, "_sluice_root_id" VARCHAR NOT NULL, "_sluice_list_idx" BIGINT NOT NULL, "a" BIGINT);
+CREATE TABLE "shop"."shop"."orders__tags__subs" ("_sluice_id" VARCHAR NOT NULL, "_sluice_parent_id" VARCHAR NOT NULL, "_sluice_root_id" VARCHAR NOT NULL, "_sluice_list_idx" BIGINT NOT NULL, "value" BIGINT);
 -- columns that are not declared come with their first values
 `);
     await expect(readFile(join(folder, "shop.duckdb"))).rejects.toThrow("ENOENT");
@@ -249,7 +249,7 @@ CREATE TABLE "shop"."orders__tags__subs" ("_sluice_id" VARCHAR NOT NULL, "_sluic
     expect(json.code).toBe(0);
     const diff = JSON.parse(json.stdout) as SchemaDiff;
     expect(diff.changes.map(({ sql }) => sql)).toEqual([
-      'ALTER TABLE "shop"."orders" ADD COLUMN "note" JSON',
+      'ALTER TABLE "shop"."shop"."orders" ADD COLUMN "note" JSON',
     ]);
     expect(diff.warnings).toEqual([
       {

@@ -245,6 +245,23 @@ describe("a merge that speaks of all rows", () => {
     expect(await query(file, "select n::int as n from own.t")).toEqual([{ n: 39 }]);
   });
 
+  it("begins all versions of a walk at one time, also when it goes on in another load", async () => {
+    const hints = { writeDisposition: "merge", primaryKey: ["id"], merge: { strategy: "scd2" } } as const;
+    const at = (n: number) => ({ now: () => Date.UTC(2026, 0, n) });
+    await load({ records: upTo(4, { v: "old" }), hints }, at(1));
+    await load({ records: upTo(4, { v: "new" }), hints, breaksAt: 3 }, at(2));
+    await load({ records: upTo(4, { v: "new" }), hints }, at(3));
+    expect(
+      await query(
+        file,
+        "select v, _sluice_valid_from::date::text as since, _sluice_valid_to::date::text as until, count(*)::int as n from own.t group by all order by 1",
+      ),
+    ).toEqual([
+      { v: "new", since: "2026-01-02", until: null, n: 4 },
+      { v: "old", since: "2026-01-01", until: "2026-01-02", n: 4 },
+    ]);
+  });
+
   it("keeps the cursor where it was until the rows are in sight", async () => {
     const hints = { writeDisposition: "merge", merge: { mergeKey: ["id"] } } as const;
     await load({ records: upTo(2), hints });

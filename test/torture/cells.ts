@@ -17,6 +17,8 @@ export interface Disposition {
    * after its last commit must not be repeated: it is complete, and the next one is a new load.
    */
   readonly again: "same" | "more";
+  /** Whether every row that a package brings stays. */
+  readonly adds?: true;
   /** What readers may see while it is loaded. */
   readonly between: Between;
 }
@@ -29,13 +31,14 @@ export interface Disposition {
 export type Between = "some" | "whole" | "mixed";
 
 export const DISPOSITIONS: readonly Disposition[] = [
-  { name: "append", keys: "write_disposition: append", again: "more", between: "some" },
+  { name: "append", keys: "write_disposition: append", again: "more", adds: true, between: "some" },
   {
     name: "append-incremental",
     keys: "primary_key: id, write_disposition: append",
     endpoint:
       "incremental: { cursor_path: updated_at, initial_value: '2026-01-01T00:00:00Z', start_param: since }",
     again: "same",
+    adds: true,
     between: "some",
   },
   { name: "replace", keys: "write_disposition: replace", again: "same", between: "whole" },
@@ -63,6 +66,7 @@ export const DISPOSITIONS: readonly Disposition[] = [
     name: "insert-only",
     keys: "primary_key: id, write_disposition: { disposition: merge, strategy: insert-only }",
     again: "same",
+    adds: true,
     between: "some",
   },
   { name: "merge-key", keys: "merge_key: day, write_disposition: merge", again: "same", between: "whole" },

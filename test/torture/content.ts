@@ -8,6 +8,10 @@ export interface Content {
   readonly states: Readonly<Record<string, unknown>>;
   /** The load that each resource was committed by last, and whether it is complete in it. */
   readonly loads: readonly { readonly loadId: string; readonly isDone: boolean }[];
+  /** How many rows the packages brought to root tables, by their own account. */
+  readonly brought: number;
+  /** Tables of rows that are kept out of sight until all are there. */
+  readonly parts: readonly string[];
   /** What contradicts itself: a package that was committed twice, a gap in the packages of a load. */
   readonly faults: readonly string[];
 }
@@ -24,13 +28,19 @@ export function contentOf(tables: Tables): Content {
   const states = (tables.get("_sluice_state") ?? []).map(
     (row) => [String(row["resource"]), JSON.parse(String(row["state"])) as StoredState] as const,
   );
+  const resources = states.filter(([name]) => isResource(name));
   return {
     rows: { ...dataRows(tables), _sluice_rejects: rejectRows(tables), _sluice_schema: schemaRows(tables) },
     states: Object.fromEntries(states.map(([name, state]) => [name, comparable(state)])),
-    loads: states.map(([, { loadId, status }]) => ({ loadId, isDone: status === "done" })),
+    loads: resources.map(([, { loadId, status }]) => ({ loadId, isDone: status === "done" })),
+    brought: (tables.get("_sluice_loads") ?? []).reduce((sum, row) => sum + Number(row["rows"]), 0),
+    parts: [...tables.keys()].filter((name) => name.startsWith("_sluice_part_")),
     faults: [...packageFaults(tables), ...idFaults(tables), ...stateFaults(tables)],
   };
 }
+
+/** Notes and lists of parts stand in the same table, under names of their own. */
+const isResource = (name: string): boolean => !name.startsWith("@");
 
 /** Of a state all but ids, times and the number of packages, which a source that fails adds to. */
 function comparable(state: StoredState): Record<string, unknown> {
@@ -123,6 +133,7 @@ function stateFaults(tables: Tables): string[] {
   const packages = (tables.get("_sluice_loads") ?? []).map((row) => String(row["package"]));
   return (tables.get("_sluice_state") ?? []).flatMap((row) => {
     const resource = String(row["resource"]);
+    if (!isResource(resource)) return [];
     const state = JSON.parse(String(row["state"])) as { loadId: string; packages: number };
     const found = packages.filter((id) => id.startsWith(`${state.loadId}/${resource}/`)).length;
     return found === state.packages
@@ -133,7 +144,7 @@ function stateFaults(tables: Tables): string[] {
 
 /** How two contents differ, in a few words; nothing if they don't. */
 export function differences(expected: Content, actual: Content): string[] {
-  const found: string[] = [...actual.faults];
+  const found: string[] = [...actual.faults, ...actual.parts.map((name) => `${name} was left behind`)];
   for (const table of new Set([...Object.keys(expected.rows), ...Object.keys(actual.rows)])) {
     const { lost, doubled } = compared(expected.rows[table] ?? [], actual.rows[table] ?? []);
     if (lost.length > 0) found.push(`${table}: ${lost.length} rows are lost, such as ${lost[0]}`);

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CliResult, sluice } from "../run/cli.js";
-import { type Between, type Cell, configurationOf, DATASET } from "./cells.js";
+import { type Cell, configurationOf, DATASET, type Disposition, ROOT } from "./cells.js";
 import { type Content, compared, contentOf, differences } from "./content.js";
 import type { Home, Place } from "./place.js";
 import type { Source } from "./source.js";
@@ -116,8 +116,10 @@ export async function trial(bench: Bench, reference: Reference, plan: Plan): Pro
           complete: isComplete(seen, known),
         };
         kills.push(nameOf(point, killed.step));
-        const wrong = [...seen.faults, ...unexpected(cell.disposition.between, seen, reference)];
-        faults.push(...wrong.map((fault) => `killed ${kills.at(-1)}: ${fault}`));
+        const wrong = [...seen.faults, ...unexpected(cell.disposition, seen, reference)];
+        if (wrong.length > 0) {
+          return { kills, runs, faults: wrong.map((fault) => `killed ${kills.at(-1)}: ${fault}`) };
+        }
         tell(`${cell.name}, phase ${reference.phase}: killed ${kills.at(-1)}; ${killed.packages} packages`);
         // Where another run would be a new load, a complete one is left as it is.
         finished = cell.disposition.again === "more" && killed.complete;
@@ -186,7 +188,10 @@ function isComplete({ loads }: Content, before: ReadonlySet<string>): boolean {
 }
 
 /** What readers may not see in the middle of a load. */
-function unexpected(between: Between, seen: Content, { before, after }: Reference): string[] {
+function unexpected({ adds, between }: Disposition, seen: Content, { before, after }: Reference): string[] {
+  const there = seen.rows[ROOT]?.length ?? 0;
+  if (adds === true && there !== seen.brought)
+    return [`${ROOT} has ${there} rows, and its packages brought ${seen.brought}`];
   const names = Object.keys(seen.rows).filter((name) => !name.startsWith("_sluice_"));
   if (between === "whole") {
     const isOneOf = [before, after].some((whole) =>

@@ -231,8 +231,10 @@ export function failed(doing: string, error: unknown): SluiceError {
 }
 
 function hintFor(message: string): { hint?: string } {
-  if (/no space left|disk full|not enough space/iu.test(message)) {
-    return { hint: "The disk is full. Nothing of the package was committed; free some space and run again." };
+  if (/no space left|disk full|not enough space|file too large|quota exceeded/iu.test(message)) {
+    return {
+      hint: "There is no more room for the file. Nothing of the package was committed; free some space and run again.",
+    };
   }
   if (message.startsWith("Constraint Error")) {
     return {
