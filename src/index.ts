@@ -3,11 +3,13 @@
 export { z } from "zod";
 export { type CheckedResource, type CheckOptions, type CheckResult, check } from "./config/check.js";
 export {
+  type DefinedResource,
   defineConfig,
   defineResource,
   type PipelineConfig,
   type ResourceDefinition,
   type RestApiSource,
+  type RowOf,
   restApi,
   type Source,
   secret,

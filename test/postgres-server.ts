@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +20,13 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
+export interface PostgresServerOptions {
+  /** Settings of the server, as `name=value`. */
+  readonly settings?: readonly string[];
+  /** Speaks TLS with this certificate and key (PEM), too. Default: without TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
+
 let databases = 0;
 
 /**
@@ -28,7 +35,7 @@ let databases = 0;
  *
  * @throws Error when it can't: tests that need a database must not be skipped in silence.
  */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = await findBinaries();
   const folder = await mkdtemp(join(tmpdir(), "sluice-postgres-"));
   const owner = await ownerOf(folder);
@@ -39,7 +46,14 @@ export async function startPostgres(): Promise<PostgresServer> {
     owner,
   );
   const port = await freePort();
-  const settings = [`port=${port}`, "unix_socket_directories=", "listen_addresses=127.0.0.1", ...CARELESS];
+  const settings = [
+    `port=${port}`,
+    "unix_socket_directories=",
+    "listen_addresses=127.0.0.1",
+    ...CARELESS,
+    ...(await tlsSettings(folder, owner, options.tls)),
+    ...(options.settings ?? []),
+  ];
   const start = () =>
     startServer(binaries.postgres, ["-D", data, ...settings.flatMap((line) => ["-c", line])], owner);
   let server = await start();
@@ -81,6 +95,21 @@ async function startServer(
     server.once("exit", () => reject(new Error(`PostgreSQL did not start:\n${log}`)));
   });
   return server;
+}
+
+async function tlsSettings(
+  folder: string,
+  { uid, gid }: { uid?: number; gid?: number },
+  tls: PostgresServerOptions["tls"],
+): Promise<string[]> {
+  if (tls === undefined) return [];
+  const files = { ssl_cert_file: tls.certificate, ssl_key_file: tls.key };
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(folder, name);
+    await writeFile(file, content, { mode: 0o600 });
+    if (uid !== undefined && gid !== undefined) await chown(file, uid, gid);
+  }
+  return ["ssl=on", ...Object.keys(files).map((name) => `${name}=${join(folder, name)}`)];
 }
 
 /** Nothing here has to outlive the machine. */

@@ -1,8 +1,10 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Destination } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, NamingConvention, Page, Resource, ResourceHints } from "../model/source.js";
 import type { Position } from "../model/state.js";
 import type { RestApiConfig } from "../rest/config.js";
+import { isStandardSchema, withSchema } from "../schema/standard.js";
 import type { TestConfig } from "./expectations.js";
 
 /** A source written as a rest_api configuration; made by `restApi`. */
@@ -83,18 +85,47 @@ export type YieldedPage =
   | { readonly records: readonly Json[]; readonly resume?: Position; readonly cursor?: JsonObject };
 
 /** A resource of one's own. */
-export interface ResourceDefinition extends Partial<ResourceHints> {
+export interface ResourceDefinition<Schema extends StandardSchemaV1 = StandardSchemaV1>
+  extends Partial<ResourceHints> {
   readonly name: string;
   /** Default: the name. */
   readonly table?: string;
   /** Change it when stored positions lose their meaning. Default: the name. */
   readonly fingerprint?: string;
   /**
+   * A schema of zod, valibot or another library (https://standardschema.dev): each record is validated, what the schema
+   * makes of it is loaded, and what it refuses is set aside in `_sluice_rejects`. Columns and their types follow from it.
+   */
+  readonly schema?: Schema;
+  /**
    * Yields pages. `from` is the `resume` of the last committed page if the run before was cut short, else undefined.
    * `io.signal` is aborted when the run stops; `io.cursor` is what the walks before have left.
    */
   read(from: Position | undefined, io: Io): AsyncIterable<YieldedPage> | Iterable<YieldedPage>;
 }
+
+/** A resource that knows its schema, so that `RowOf` knows its rows. */
+export interface DefinedResource<Schema extends StandardSchemaV1> extends Resource {
+  readonly schema?: Schema;
+}
+
+/**
+ * What the schema of a resource makes of a record: the type of what is loaded, before objects become columns and lists
+ * become tables. Of a resource without a schema it is `JsonObject`.
+ *
+ * @example
+ * const people = defineResource({ name: "people", schema: z.object({ id: z.int(), born: z.iso.date() }), read });
+ * type Person = RowOf<typeof people>; // { id: number; born: string }
+ * const calls = { name: "calls", schema: Call } satisfies ResourceConfig;
+ * type LoadedCall = RowOf<typeof calls>;
+ */
+export type RowOf<Resource> = Resource extends { readonly schema?: infer Schema }
+  ? NonNullable<Schema> extends StandardSchemaV1<unknown, infer Output>
+    ? unknown extends Output
+      ? JsonObject
+      : Output
+    : JsonObject
+  : JsonObject;
 
 /**
  * Makes a resource of an async generator (or anything that can be iterated).
@@ -109,22 +140,21 @@ export interface ResourceDefinition extends Partial<ResourceHints> {
  *   },
  * });
  */
-export function defineResource(definition: ResourceDefinition): Resource {
+export function defineResource<Schema extends StandardSchemaV1 = StandardSchemaV1>(
+  definition: ResourceDefinition<Schema>,
+): DefinedResource<Schema> {
+  const { schema } = definition;
+  if (schema !== undefined && !isStandardSchema(schema)) {
+    throw new TypeError(
+      `the schema of ${definition.name} must be one of zod 4, valibot or another library with the Standard Schema interface`,
+    );
+  }
   return {
     name: definition.name,
     table: definition.table ?? definition.name,
     fingerprint: definition.fingerprint ?? definition.name,
-    hints: {
-      writeDisposition: definition.writeDisposition ?? "append",
-      primaryKey: definition.primaryKey ?? [],
-      columns: definition.columns ?? [],
-      ...(definition.merge === undefined ? {} : { merge: definition.merge }),
-      ...(definition.contract === undefined ? {} : { contract: definition.contract }),
-      ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
-      ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
-      ...(definition.naming === undefined ? {} : { naming: definition.naming }),
-      ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
-    },
+    ...(schema === undefined ? {} : { schema }),
+    hints: withSchema(hintsOf(definition), schema),
     async *read(from, io): AsyncGenerator<Page> {
       for await (const yielded of definition.read(from, io)) {
         const { records, resume, cursor } =
@@ -137,5 +167,20 @@ export function defineResource(definition: ResourceDefinition): Resource {
         };
       }
     },
+  };
+}
+
+function hintsOf(definition: Partial<ResourceHints>): ResourceHints {
+  return {
+    writeDisposition: definition.writeDisposition ?? "append",
+    primaryKey: definition.primaryKey ?? [],
+    columns: definition.columns ?? [],
+    ...(definition.merge === undefined ? {} : { merge: definition.merge }),
+    ...(definition.contract === undefined ? {} : { contract: definition.contract }),
+    ...(definition.typeConflict === undefined ? {} : { typeConflict: definition.typeConflict }),
+    ...(definition.allowShort === undefined ? {} : { allowShort: definition.allowShort }),
+    ...(definition.maxRejected === undefined ? {} : { maxRejected: definition.maxRejected }),
+    ...(definition.maxTableNesting === undefined ? {} : { maxTableNesting: definition.maxTableNesting }),
+    ...(definition.tables === undefined ? {} : { tables: definition.tables }),
   };
 }

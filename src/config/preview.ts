@@ -7,6 +7,7 @@ import type { TableSchema } from "../model/table.js";
 import type { PageTrace } from "../model/trace.js";
 import { createNormalizer } from "../normalize/normalizer.js";
 import { cellAt } from "../normalize/rows.js";
+import { addPage } from "../normalize/validate.js";
 import { borrowedNotes } from "./borrowed-notes.js";
 import type { Pipeline } from "./load.js";
 
@@ -81,7 +82,7 @@ export async function preview(
   const isChild = planned[name]?.parent !== undefined;
   const notes = await borrowedNotes(pipeline);
   for await (const { page, traces } of tracedPages(pipeline, resource, notes, options.signal)) {
-    normalizer.add(page.records);
+    await addPage(normalizer, page.records, resource.schema);
     pages.push(shownPage(page, name, traces));
     const isEmpty = isChild && normalizer.rows === 0 && pages.length < PAGES_WITHOUT_RECORDS;
     if (pages.length >= wanted && !isEmpty) break;

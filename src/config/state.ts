@@ -47,7 +47,9 @@ export async function pruneHistory(
   await using connection = await plan.destination.connect(plan.dataset, new AbortController().signal);
   await using _lease = await connection.acquire(plan.name);
   if (connection.prune === undefined) {
-    throw new SluiceError("config/usage", `${plan.destination.type} has nothing to forget in this way`);
+    throw new SluiceError("config/usage", `${plan.destination.type} has nothing to forget in this way`, {
+      hint: "Load records are pruned where they are tables. `sluice files prune` removes files that are no longer needed.",
+    });
   }
   const state = await connection.state(plan.name);
   const configured = new Set(plan.resources.map(({ name }) => name));

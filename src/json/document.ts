@@ -28,6 +28,8 @@ const BACKSLASH = 0x5c;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+/** Bytes of a number with a fraction or exponent up to which it has no more digits than a double keeps. */
+export const DOUBLE_BYTES = 18;
 const LARGEST = 2 ** 31 - 1;
 
 /** 1 for the bytes that text may hold as they are. */
@@ -119,8 +121,8 @@ export function readDocument(body: Uint8Array, keys = new Keys()): JsonDocument 
       if (stop < 0) return undefined;
       const isInteger = (stop & 1) === 1;
       tape[value] = isInteger ? INTEGER : NUMBER;
-      // With less than 16 digits, and without an exponent of three, every number has a double of its own.
-      if ((stop >> 1) - at > (isInteger ? 15 : 300)) hasLongNumbers = true;
+      // With no more digits than these, and without an exponent of three, a double says all of a number.
+      if ((stop >> 1) - at > (isInteger ? 15 : DOUBLE_BYTES)) hasLongNumbers = true;
       else if (!isInteger && hasLongExponent(bytes, at, stop >> 1)) hasLongNumbers = true;
       at = stop >> 1;
       tape[value + 2] = at;

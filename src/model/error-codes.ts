@@ -214,6 +214,12 @@ export const ERROR_CODES = {
     explain:
       "A function among the resource's processing_steps threw, or gave what is no record. The message names the step; what was thrown is not shown, for it may quote the record.",
   },
+  "schema/failed": {
+    kind: "source",
+    title: "A resource's schema failed on a record",
+    explain:
+      "The validator threw instead of telling an issue, a function within it perhaps. What was thrown is not shown, for it may quote the record.",
+  },
   "component/failed": {
     kind: "source",
     title: "A paginator, auth method or format of the user's own failed",

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JsonDocument } from "./document.js";
 import type { Event } from "./event.js";
 import type { Json, JsonObject } from "./json.js";
@@ -55,11 +56,11 @@ export interface ColumnHint {
 
 /** Declared columns of the table for a list inside of the records, however deep. */
 export interface TableHint {
-  /** Name of the table, if it is not there yet. */
-  readonly name: string;
+  /** Its name, by which it exists from the first load on. Absent: the first row makes it, by the naming's name. */
+  readonly name?: string;
   /** For each list on the way there, the keys that lead to it from the record or item above. */
   readonly path: readonly (readonly string[])[];
-  /** With `source`, and none of them `nullable: false`. */
+  /** None of them `nullable: false`. */
   readonly columns: readonly ColumnHint[];
 }
 
@@ -82,6 +83,14 @@ export interface SchemaContract {
 /** How keys become names of tables and columns (`schema/naming`). */
 export const NAMING_CONVENTIONS = ["snake_case", "preserve"] as const;
 export type NamingConvention = (typeof NAMING_CONVENTIONS)[number];
+/**
+ * Where a value goes whose type its column can't take without loss.
+ * - `variant` a column beside it, one for each type: `price__v_text`, `price__v_bool`
+ * - `text`    one column beside it, as text: `price__v_text`
+ * - `reject`  its row is set aside, as a mistake in the data
+ */
+export const TYPE_CONFLICTS = ["variant", "text", "reject"] as const;
+export type TypeConflict = (typeof TYPE_CONFLICTS)[number];
 
 /** What the configuration says about a resource's tables. */
 export interface ResourceHints {
@@ -91,7 +100,7 @@ export interface ResourceHints {
   /** Keys of the record that identify it, as written in the source (they pass through naming like all keys). */
   readonly primaryKey: readonly string[];
   readonly columns: readonly ColumnHint[];
-  /** Tables below the root that exist from the first load on, parents before children. */
+  /** Tables below the root, parents before children. Of two with one path the columns of both count. */
   readonly tables?: readonly TableHint[];
   /**
    * How keys become names. Default `snake_case`. Columns and tables that are there keep their names when it changes; new
@@ -100,6 +109,8 @@ export interface ResourceHints {
   readonly naming?: NamingConvention;
   /** How many levels of objects and lists are unpacked; below that they are kept whole as `json`. Default: no limit. */
   readonly maxTableNesting?: number;
+  /** Default `variant`. */
+  readonly typeConflict?: TypeConflict;
   /** Default: everything evolves. */
   readonly contract?: SchemaContract;
   /** A walk that is `short` is committed all the same. Default false: it fails. */
@@ -126,6 +137,11 @@ export interface Resource {
    * stored one, the walk starts again and says so.
    */
   readonly fingerprint: string;
+  /**
+   * Validates each record before it is loaded (https://standardschema.dev); what it gives is what is loaded. The columns
+   * that it declares are in `hints` already.
+   */
+  readonly schema?: StandardSchemaV1;
   read(from: Position | undefined, io: Io): AsyncIterable<Page>;
 }
 

@@ -175,6 +175,14 @@ describe("a table that would be new", () => {
   });
 });
 
+it("a row that is discarded goes whole, with children that come after what breaks it", () => {
+  const record = { id: 2, age: "x", pets: [{ name: "Leo" }, { name: "Mia" }] };
+  const { rows, rejects, discarded } = second({ dataType: "discard_row" }, [record, { id: 3, age: 4 }]);
+  expect(rows).toEqual({ people: [{ id: 3n, age: 4n }] });
+  expect(discarded).toBe(1);
+  expect(rejects).toMatchObject([{ table: "people", path: "$.age", record: JSON.stringify(record) }]);
+});
+
 describe("the first load", () => {
   const contract = { tables: "freeze", columns: "freeze", dataType: "freeze" } as const;
 

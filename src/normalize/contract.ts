@@ -28,12 +28,12 @@ const NAMES: Readonly<Record<Entity, string>> = {
 };
 
 /** Why the row that is being added must not be stored. */
-type Broken = Pick<Reject, "table" | "path" | "reason" | "value">;
+type Broken = Pick<Reject, "table" | "path" | "reason" | "value" | "column">;
 
 /** Applies a resource's schema contract, and keeps what was set aside. */
 export class Guard {
   readonly contract: SchemaContract;
-  /** False if the contract allows everything, so that nothing needs to be checked. */
+  /** False if no row can be set aside while it is added, so that nothing needs to be checked. */
   readonly isBound: boolean;
   rejects: Reject[] = [];
   /** How many of them the contract asked for. */
@@ -41,10 +41,14 @@ export class Guard {
   readonly #resource: string;
   readonly #primaryKey: readonly string[];
   #broken: Broken | undefined;
+  /** It was no choice of the contract, but a mistake in the data. */
+  #isMistake = false;
 
-  constructor(resource: string, { contract, primaryKey }: ResourceHints) {
+  constructor(resource: string, { contract, primaryKey, typeConflict }: ResourceHints) {
     this.contract = contract ?? { tables: "evolve", columns: "evolve", dataType: "evolve" };
-    this.isBound = Object.values(this.contract).some((mode: ContractMode) => mode !== "evolve");
+    this.isBound =
+      typeConflict === "reject" ||
+      Object.values(this.contract).some((mode: ContractMode) => mode !== "evolve");
     this.#resource = resource;
     this.#primaryKey = primaryKey;
   }
@@ -70,6 +74,17 @@ export class Guard {
     }
   }
 
+  /** Has the row that is being added taken out, because a value does not fit its column. */
+  refuseConflict(place: Pick<Reject, "table" | "path" | "column">, what: string, value: Json): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = {
+      ...place,
+      reason: `type-conflict: ${what}, and type_conflict is reject`,
+      value: rejectText(value),
+    };
+    this.#isMistake = true;
+  }
+
   /** As `refuse`, for a record whose table itself would be new. */
   refuseRecord(table: string, record: Json): void {
     const change: Change = { entity: "tables", table, path: "$", what: `table "${table}" would be new` };
@@ -77,11 +92,41 @@ export class Guard {
     this.#discard({ ...broken, record: rejectText(record) });
   }
 
+  /**
+   * Sets a record aside that its resource's schema refuses, or throws where the contract freezes data types. Where the
+   * contract discards, it was asked for; else it is a mistake in the data.
+   */
+  refuseInvalid(table: string, path: string, what: string, value: Json | undefined, record: Json): void {
+    const mode = this.contract.dataType;
+    const message = `the record does not fit the resource's schema (${what})`;
+    if (mode === "freeze") {
+      throw new SluiceError(
+        "data/contract",
+        `at ${path}: ${message}, and schema_contract.data_type is freeze`,
+        {
+          at: { resource: this.#resource, table },
+          hint: "Nothing since the last commit is kept. Correct the schema, or set the contract to evolve or discard_row to have such records set aside.",
+        },
+      );
+    }
+    if (mode !== "evolve") this.discarded++;
+    this.rejects.push({
+      resource: this.#resource,
+      table,
+      path,
+      reason: `schema-invalid: ${message}`,
+      ...(value === undefined ? {} : { value: rejectText(value) }),
+      record: rejectText(record),
+    });
+  }
+
   /** Sets the row aside that was broken and has been taken out. */
   discardRow(row: Json): void {
     if (this.#broken === undefined) return;
     this.#discard({ ...this.#broken, record: rejectText(row) });
+    if (this.#isMistake) this.discarded--;
     this.#broken = undefined;
+    this.#isMistake = false;
   }
 
   #brokenBy({ entity, table, path, what }: Change, mode: ContractMode, value: Json): Broken {

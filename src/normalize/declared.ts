@@ -155,7 +155,7 @@ export function unmetTypes(
   return [
     ...(root === undefined ? [] : unmetIn(root, declaredColumns(hints, naming))),
     ...below.flatMap(({ name, columns }) => {
-      const table = byName.get(name);
+      const table = name === undefined ? undefined : byName.get(name);
       return table === undefined ? [] : unmetIn(table, declaredColumns({ columns, primaryKey: [] }, naming));
     }),
   ];

@@ -1,4 +1,5 @@
 import {
+  DOUBLE_BYTES,
   ESCAPED,
   FALSE,
   INTEGER,
@@ -139,8 +140,14 @@ function addValue(reading: Reading, table: TableBuilder, field: Field, place: nu
         return;
       }
     } else if (kind === INTEGER || kind === NUMBER) {
-      if (isExact(bytes, start, end)) {
-        const value = kind === INTEGER ? integerAt(bytes, start, end) : numberAt(bytes, start, end);
+      const isShort = isExact(bytes, start, end);
+      if (isShort || (kind === NUMBER && end - start <= DOUBLE_BYTES)) {
+        const value =
+          kind === INTEGER
+            ? integerAt(bytes, start, end)
+            : isShort
+              ? numberAt(bytes, start, end)
+              : writtenNumber(bytes, start, end);
         if (code === BIGINT && Number.isSafeInteger(value)) {
           column.setInteger(row, value);
           return;
@@ -255,8 +262,12 @@ function numberAt(bytes: Uint8Array, start: number, end: number): number {
     const digit = bytes[at]! - ZERO;
     if (digit >= 0 && digit <= 9) value = value * 10 + digit;
     else if (bytes[at] === DOT) point = at;
-    else return Number(String.fromCharCode(...bytes.subarray(start, end)));
+    else return writtenNumber(bytes, start, end);
   }
   value /= POWERS[end - 1 - point]!;
   return isNegative ? -value : value;
+}
+
+function writtenNumber(bytes: Uint8Array, start: number, end: number): number {
+  return Number(String.fromCharCode(...bytes.subarray(start, end)));
 }

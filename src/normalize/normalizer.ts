@@ -3,8 +3,9 @@ import type { Reject } from "../model/destination.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Records, ResourceHints, TableHint } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
-import { inferType } from "../schema/infer.js";
-import { type Joined, join } from "../schema/join.js";
+import { type ColumnType, inferType } from "../schema/infer.js";
+import { type Joined, join, type Present } from "../schema/join.js";
+import { jsonText } from "../schema/json-text.js";
 import { identityOf, type Names } from "../schema/names.js";
 import { childTableName, columnName, type Naming, namingOf } from "../schema/naming.js";
 import { type Instant, scanTimestamp } from "../schema/timestamp.js";
@@ -17,6 +18,7 @@ import { Ids } from "./ids.js";
 import { newTableNames, rootName } from "./root-name.js";
 import { type Stamps, stampsOf } from "./stamps.js";
 import { TableBuilder } from "./table-builder.js";
+import type { Invalid } from "./validate.js";
 
 export interface NormalizerOptions {
   readonly resource: string;
@@ -45,6 +47,12 @@ export interface NormalizerOptions {
 export interface Normalizer {
   /** Takes in one page. */
   add(records: Records): void;
+  /**
+   * Sets a record aside that the resource's schema refuses.
+   *
+   * @throws SluiceError data/contract where the schema contract freezes data types.
+   */
+  refuse(invalid: Invalid): void;
   /** Root rows accepted so far, in all. */
   readonly rows: number;
   /** Rows of all tables since the last `take`. */
@@ -88,7 +96,8 @@ export const MAX_LEVEL = 64;
  * - A record without a value in a primary key or a column declared not nullable is set aside with its children.
  * - What the schema contract does not allow is an error or set aside; a row of a child table without its parent.
  *
- * Dates that a generator yields are taken as their ISO text; undefined is null.
+ * Of what is no JSON and only generators or schemas yield, bytes are binary, a Map is an object, a Set a list, and what
+ * has `toJSON`, such as a Date, is what that gives; undefined is null.
  *
  * @example
  * const normalizer = createNormalizer({ resource: "users", table: "users", hints, known: [], loadId, now });
@@ -107,6 +116,11 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
           if (addRecord(load, record)) rows++;
         }
       }
+    },
+    refuse({ record, path, what }) {
+      const place = `$${path.map((key) => (typeof key === "number" ? `[${key}]` : jsonPath([String(key)]).slice(1))).join("")}`;
+      const value = valueAt(record, path.map(String));
+      load.guard.refuseInvalid(load.root.plan.name, place, what, value, record);
     },
     get rows() {
       return rows;
@@ -248,8 +262,9 @@ function restoreTable(load: Load, known: TableSchema): void {
   load.tables.push(childBuilder(load, parent, source, known.name, known));
 }
 
-/** A table that is declared is there before its first row. */
+/** A table that is declared by name is there before its first row. */
 function declareTable(load: Load, { name, path }: TableHint): void {
+  if (name === undefined) return;
   const above = identitiesOf(path.slice(0, -1));
   const source = path.at(-1) ?? [];
   const parent = load.tables.find((table) => identitiesOf(listPath(table)) === above);
@@ -294,8 +309,9 @@ function childBuilder(
 ): TableBuilder {
   const level = parent.plan.level + Math.max(source.length, 1);
   const path = identitiesOf([...listPath(parent), source]);
-  const hint = options.hints.tables?.find((table) => identitiesOf(table.path) === path);
-  const declared = declaredColumns({ columns: hint?.columns ?? [], primaryKey: [] }, naming);
+  const hinted = (options.hints.tables ?? []).filter((table) => identitiesOf(table.path) === path);
+  const columns = hinted.flatMap((table) => table.columns);
+  const declared = declaredColumns({ columns, primaryKey: [] }, naming);
   return new TableBuilder({ ...parent.plan, name, parent, source, known, declared, level });
 }
 
@@ -350,8 +366,12 @@ export function endRecord(load: Load, row: number): boolean {
 function addItem(load: Load, table: TableBuilder, value: Json, row: number): void {
   if (typeof value !== "object" || value === null) {
     addValue(load, table, table.item, value, row);
-  } else if (Array.isArray(value) || (value as object) instanceof Date) {
+  } else if (Array.isArray(value)) {
     addNested(load, table, table.item, value as Json, row);
+  } else if (isForeign(value)) {
+    const plain = plainValue(value);
+    if (plain instanceof Uint8Array) addMismatch(load, table, table.item, value, row);
+    else addItem(load, table, plain, row);
   } else {
     addObject(load, table, table.shape, value as JsonObject, row);
   }
@@ -424,28 +444,53 @@ export function addValue(
 }
 
 function addNested(load: Load, table: TableBuilder, field: Field, value: Json, row: number): void {
-  if ((value as object) instanceof Date) {
-    addValue(load, table, field, (value as unknown as Date).toJSON(), row);
+  if (Array.isArray(value)) {
+    if (field.whole) addMismatch(load, table, field, value as Json, row);
+    else addList(load, table, field, value as readonly Json[], row);
+  } else if (isForeign(value)) {
+    const plain = plainValue(value);
+    if (plain instanceof Uint8Array) addMismatch(load, table, field, value, row);
+    else addValue(load, table, field, plain, row);
   } else if (field.whole) {
     addMismatch(load, table, field, value, row);
-  } else if (Array.isArray(value)) {
-    if (value.length === 0) return;
-    field.items ??= childTable(load, table, field, value as Json);
-    const { items } = field;
-    if (items === undefined) return;
-    for (let index = 0; index < value.length; index++) {
-      const before = load.guard.isBound ? load.tables.map((one) => one.rows) : undefined;
-      const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
-      addItem(load, items, value[index] as Json, itemRow);
-      if (before !== undefined && load.guard.isBroken) {
-        load.tables.forEach((one, at) => one.rollBack(before[at] ?? 0));
-        load.guard.discardRow(value[index] as Json);
-      }
-    }
   } else {
     field.object ??= new Shape(field.path, field.level + 1);
     addObject(load, table, field.object, value as JsonObject, row);
   }
+}
+
+function addList(load: Load, table: TableBuilder, field: Field, list: readonly Json[], row: number): void {
+  // A row that is taken out again has no children; and what breaks it must not be taken for a fault of theirs.
+  if (list.length === 0 || load.guard.isBroken) return;
+  field.items ??= childTable(load, table, field, list);
+  const { items } = field;
+  if (items === undefined) return;
+  for (let index = 0; index < list.length; index++) {
+    const before = load.guard.isBound ? load.tables.map((one) => one.rows) : undefined;
+    const itemRow = items.addChildRow(load.ids, row, load.root, load.rootRow, index);
+    addItem(load, items, list[index] as Json, itemRow);
+    if (before !== undefined && load.guard.isBroken) {
+      load.tables.forEach((one, at) => one.rollBack(before[at] ?? 0));
+      load.guard.discardRow(list[index] as Json);
+    }
+  }
+}
+
+/** Whether an object is of a class, which only generators and schemas can yield. What JSON.parse makes never is. */
+function isForeign(value: Json): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype !== OBJECT && prototype !== null;
+}
+
+const OBJECT: unknown = Object.prototype;
+
+/** As JSON has it: a Map is an object, a Set a list, and what has `toJSON` (a date, a URL) what that gives. Bytes stay. */
+function plainValue(value: unknown): Json | Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof Map) return Object.fromEntries(value as Map<string, Json>);
+  if (value instanceof Set) return [...(value as Set<Json>)];
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  return typeof toJSON === "function" ? (toJSON.call(value) as Json) : { ...(value as JsonObject) };
 }
 
 /** A value that is its column's first, or of another type. */
@@ -474,9 +519,43 @@ function addMismatch(load: Load, table: TableBuilder, field: Field, value: Json,
     column.store(row, joined.stored);
     return;
   }
-  const variant = table.columns.variantOf(column, joined.variant);
+  storeConflict(load, table, field, column, value, joined.variant, row);
+}
+
+/** A value that its column can't take, by the resource's `typeConflict`. */
+function storeConflict(
+  load: Load,
+  table: TableBuilder,
+  field: Field,
+  column: ColumnBuilder,
+  value: Present,
+  type: ColumnType,
+  row: number,
+): void {
+  const { typeConflict } = load.options.hints;
+  const { name } = column.schema;
+  if (typeConflict === "reject") {
+    const place = { table: table.plan.name, path: pathTo(table, field), column: name };
+    load.guard.refuseConflict(
+      place,
+      `column "${name}" is ${column.schema.type} and can't hold ${type.type}`,
+      value,
+    );
+    return;
+  }
+  const variant = table.columns.variantOf(column, typeConflict === "text" ? { type: "text" } : type);
   const stored = join(variant.schema, value);
   if ("stored" in stored) variant.store(row, stored.stored);
+  // Text takes scalars; all else becomes JSON, and bytes base64, which is how they are read from text.
+  else variant.store(row, bytesText(value) ?? jsonText(value));
+}
+
+function bytesText(value: unknown): string | undefined {
+  return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : undefined;
+}
+
+function pathTo(table: TableBuilder, field: Field): string {
+  return placeOf(table) + jsonPath(field.path).slice(1);
 }
 
 /** The contract holds for tables that an earlier complete walk has made, and where columns are declared. */
@@ -502,7 +581,7 @@ function refuse(
   what: string,
   value: Json,
 ): void {
-  const path = placeOf(table) + jsonPath(field.path).slice(1);
+  const path = pathTo(table, field);
   load.guard.refuse({ entity, table: table.plan.name, path, what }, value, load.record());
 }
 

@@ -15,6 +15,7 @@ import type {
 import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
+import { addPage } from "../normalize/validate.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
@@ -378,7 +379,7 @@ class Lane {
 
   async #take(page: Page, stage: Stage): Promise<void> {
     this.#context.signal.throwIfAborted();
-    this.#normalizer.add(page.records);
+    await addPage(this.#normalizer, page.records, this.#resource.schema);
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
     const { records } = page;

@@ -58,7 +58,7 @@ export async function standingTables(resource: Resource, context: TablesContext)
   }
   const drifts = findDrift(known, found);
   refuseUnfit(drifts, resource.name);
-  if (resource.hints.writeDisposition !== "replace") refuseWithoutKey(drifts, resource.name);
+  if (resource.hints.writeDisposition !== "replace") refuseWithoutKey(drifts, resource);
   const missing = new Set(drifts.flatMap((drift) => (drift.kind === "table-missing" ? [drift.table] : [])));
   const isMerged = resource.hints.writeDisposition === "merge";
   for (const drift of drifts)
@@ -70,6 +70,13 @@ export async function standingTables(resource: Resource, context: TablesContext)
     notNull: notNullIn(known, found),
   };
 }
+
+/** Without these nobody can tell which of a row's versions is the present one. */
+const VERSION_COLUMNS: ReadonlySet<string> = new Set([
+  SYSTEM_COLUMNS.validFrom,
+  SYSTEM_COLUMNS.validTo,
+  SYSTEM_COLUMNS.rowHash,
+]);
 
 /** Whether this run brings every row, or only what is new. */
 function fillsAll({ name, hints }: Resource, { state, fullRefresh }: TablesContext): boolean {
@@ -126,8 +133,11 @@ export function refuseVanished(
   });
 }
 
-function refuseWithoutKey(drifts: readonly Drift[], resource: string): void {
-  const missing = drifts.find((drift) => drift.kind === "key-missing");
+function refuseWithoutKey(drifts: readonly Drift[], { name: resource, hints }: Resource): void {
+  const isVersioned = hints.merge?.strategy === "scd2";
+  const missing = drifts
+    .filter((drift) => drift.kind === "key-missing" || drift.kind === "column-missing")
+    .find(({ kind, column }) => kind === "key-missing" || (isVersioned && VERSION_COLUMNS.has(column)));
   if (missing === undefined) return;
   const { table, column } = missing;
   throw new SluiceError(

@@ -1,6 +1,8 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
-import { DELETE_MISSING, MERGE_STRATEGIES, NAMING_CONVENTIONS } from "../model/source.js";
+import { DELETE_MISSING, MERGE_STRATEGIES, NAMING_CONVENTIONS, TYPE_CONFLICTS } from "../model/source.js";
 import { DATA_TYPES } from "../model/table.js";
+import { isStandardSchema } from "../schema/standard.js";
 import { incrementalOptions } from "./incremental/options.js";
 import { rateLimit, timeout } from "./limits.js";
 import { type ComponentDefinition, isDefinition } from "./own.js";
@@ -298,6 +300,13 @@ const resourceKeys = {
     .describe(
       "What happens to data that would change the schema: evolve, freeze (the resource fails), discard_row, discard_value (set aside in _sluice_rejects); one for all, or by entity. The first complete load makes the schema; where columns are declared the contract holds at once. Default evolve.",
     ),
+  type_conflict: z
+    .enum(TYPE_CONFLICTS)
+    .nullable()
+    .optional()
+    .describe(
+      "Where a value goes whose type its column can't take without loss: variant, a column beside it for each type (price__v_bool); text, one column beside it, as text (price__v_text); reject, its row is set aside in _sluice_rejects. Default variant.",
+    ),
   max_rejected: z
     .int()
     .min(0)
@@ -365,6 +374,15 @@ const resource = z.strictObject({
     .optional()
     .describe(
       "Fields of the parent's record that each of its children's records gets, as _<parent>_<field>; dots in a field become __. { field, as } names the key. A field that a parent does not have is null.",
+    ),
+  schema: z
+    .custom<StandardSchemaV1>(isStandardSchema, {
+      error: "must be a schema of zod 4, valibot or another library with the Standard Schema interface",
+    })
+    .meta({ not: {} })
+    .optional()
+    .describe(
+      "In TypeScript, a schema of zod, valibot or another library (https://standardschema.dev). Each record is validated after processing_steps; what the schema makes of it is loaded, what it refuses is set aside in _sluice_rejects. Columns and their types follow from it.",
     ),
   ...resourceKeys,
   ...foreignResourceKeys,

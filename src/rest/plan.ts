@@ -8,6 +8,7 @@ import type {
   ResourceHints,
   SchemaContract,
 } from "../model/source.js";
+import { withSchema } from "../schema/standard.js";
 import { planClient } from "./client.js";
 import { type ExpandedResource, expandResource } from "./defaults.js";
 import { type Endpoint, type PlanContext, planEndpoint } from "./endpoint.js";
@@ -189,7 +190,11 @@ function planResource(
   const resource: Resource = {
     name: options.name,
     table: options.table_name ?? options.name,
-    hints: hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey, merge),
+    hints: withSchema(
+      hintsOf(options, typeof primaryKey === "string" ? [primaryKey] : primaryKey, merge),
+      options.schema,
+    ),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
     fingerprint: fingerprintOf({
       ...endpoint.described,
       ...(parent === undefined
@@ -252,6 +257,7 @@ function hintsOf(
     primaryKey,
     columns,
     ...(options.schema_contract == null ? {} : { contract: contractOf(options.schema_contract) }),
+    ...(options.type_conflict == null ? {} : { typeConflict: options.type_conflict }),
     ...(options.endpoint.allow_short === true ? { allowShort: true } : {}),
     ...(options.max_rejected == null ? {} : { maxRejected: options.max_rejected }),
     ...(options.naming == null ? {} : { naming: options.naming }),

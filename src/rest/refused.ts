@@ -39,7 +39,9 @@ export const foreignResourceKeys = {
     "hints reach the root table only; set max_table_nesting to keep nested values whole as json",
   ),
   parent_table_name: refused("a resource fills a root table of its own"),
-  validator: refused("declare columns with data_type and nullable: false to have wrong records rejected"),
+  validator: refused(
+    "declare columns with data_type and nullable: false to have wrong records rejected, or give the resource a schema in TypeScript",
+  ),
   section: refused("a secret's place has the pipeline's name in it, and no section"),
   params: refused("params belong into the endpoint"),
   auth: refused("auth belongs into the endpoint, or into client for all of them"),

@@ -20,6 +20,7 @@ const BIGINT: ColumnType = { type: "bigint" };
 const DOUBLE: ColumnType = { type: "double" };
 const BOOL: ColumnType = { type: "bool" };
 const TIMESTAMP: ColumnType = { type: "timestamp" };
+const BINARY: ColumnType = { type: "binary" };
 const JSON_TYPE: ColumnType = { type: "json" };
 const BIG_INTEGER: ColumnType = { type: "decimal", precision: MAX_PRECISION, scale: 0 };
 
@@ -44,7 +45,9 @@ export function inferType(value: Json): ColumnType | undefined {
     case "boolean":
       return BOOL;
     default:
-      return value === null || value === undefined ? undefined : JSON_TYPE;
+      if (value === null || value === undefined) return undefined;
+      // Bytes are no JSON, but a generator may yield them.
+      return (value as unknown) instanceof Uint8Array ? BINARY : JSON_TYPE;
   }
 }
 

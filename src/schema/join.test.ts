@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ColumnSchema, DATA_TYPES } from "../model/table.js";
-import { inferType } from "./infer.js";
+import { type ColumnType, inferType } from "./infer.js";
 import { join, type Present, widens } from "./join.js";
 
 const inferred = (type: ColumnSchema["type"], more: Partial<ColumnSchema> = {}): ColumnSchema => ({
@@ -248,6 +248,118 @@ describe("join, all columns", () => {
       column = joined.column;
     }
     return column.type;
+  }
+});
+
+describe("the type that holds both", () => {
+  /** Types as a column goes through them, with the digits of decimals. */
+  const types = fc.oneof(
+    fc.constantFrom<ColumnType>(...DATA_TYPES.filter((type) => type !== "decimal").map((type) => ({ type }))),
+    fc
+      .tuple(fc.integer({ min: 1, max: 38 }), fc.nat(38))
+      .filter(([precision, scale]) => scale <= precision)
+      .map(([precision, scale]): ColumnType => ({ type: "decimal", precision, scale })),
+  );
+  const holds = (a: ColumnType, b: ColumnType): boolean =>
+    JSON.stringify(a) === JSON.stringify(b) || widens(a, b);
+
+  it("is ordered: no two types widen into each other, and what widens twice widens at once", () => {
+    fc.assert(
+      fc.property(types, types, types, (a, b, c) => {
+        if (holds(a, b) && holds(b, a)) expect(a).toEqual(b);
+        // A bigint that is a double already has lost nothing, but a decimal beyond it would not fit back.
+        if (holds(a, b) && holds(b, c)) expect(holds(a, c)).toBe(true);
+        expect(widens(a, a)).toBe(false);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  const value = fc.oneof(
+    fc.boolean(),
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double(),
+    fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }),
+    fc.string({ maxLength: 4 }),
+    fc.constantFrom<Present>("2024-01-02T03:04:05Z", "2024-01-02", "12", "true", [1], { a: 1 }),
+  );
+  const column = fc
+    .tuple(types, fc.boolean(), fc.boolean())
+    .map(([type, isDeclared, nullable]) =>
+      inferred(type.type, { ...type, nullable, ...(isDeclared ? { declared: true } : {}) }),
+    );
+
+  it("takes a value a second time without a change: joining is idempotent", () => {
+    fc.assert(
+      fc.property(column, value, (before, one) => {
+        const first = join(before, one);
+        if ("variant" in first) {
+          expect(join(before, one)).toEqual(first);
+          const variant = inferred(first.variant.type, { ...first.variant, variantOf: "c" });
+          const stored = join(variant, one);
+          if (!("column" in stored)) throw new Error("a variant must take its value");
+          expect(join(stored.column, one)).toEqual(stored);
+          return;
+        }
+        expect(join(first.column, one)).toEqual({ column: first.column, stored: expect.anything() });
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("changes a column's type, digits and mark and nothing else; a declared or variant column's not at all", () => {
+    fc.assert(
+      fc.property(column, value, (before, one) => {
+        const joined = join(before, one);
+        if ("variant" in joined) return;
+        const { type, precision, scale, beyondDouble: _mark, ...rest } = joined.column;
+        const { type: from, precision: digits, scale: after, beyondDouble: _before, ...same } = before;
+        expect(rest).toEqual(same);
+        if (before.declared === true) expect([type, precision, scale]).toEqual([from, digits, after]);
+        else
+          expect(
+            holds({ type: from, ...digitsOf(digits, after) }, { type, ...digitsOf(precision, scale) }),
+          ).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("is the same in any order and grouping for numbers that a wider column holds", () => {
+    // Of the integers beyond 2^53 and fractions a double holds neither all: there the order decides which is beside.
+    const family = fc.constantFrom(
+      fc.oneof(fc.maxSafeInteger(), fc.double({ noNaN: true, noDefaultInfinity: true })),
+      fc.bigInt({ min: -(10n ** 38n) + 1n, max: 10n ** 38n - 1n }),
+    );
+    const values = family.chain((one) =>
+      fc.array(one as fc.Arbitrary<number | bigint>, { minLength: 2, maxLength: 8 }),
+    );
+    const typeOf = (list: readonly Present[]): unknown => {
+      const first = inferType(list[0]!)!;
+      const end = list.reduce<ColumnSchema>(
+        (before, one) => {
+          const joined = join(before, one);
+          if ("variant" in joined) throw new Error("it fits");
+          return joined.column;
+        },
+        inferred(first.type, first),
+      );
+      return [end.type, end.precision, end.scale];
+    };
+    fc.assert(
+      fc.property(values, fc.infiniteStream(fc.nat()), (list, random) => {
+        const keys = list.map((one) => [random.next().value as number, one] as const);
+        const shuffled = keys.toSorted(([a], [b]) => a - b).map(([, one]) => one);
+        expect(typeOf(shuffled)).toEqual(typeOf(list));
+        expect(typeOf([...list, ...list])).toEqual(typeOf(list));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  function digitsOf(precision: number | undefined, scale: number | undefined) {
+    return { ...(precision === undefined ? {} : { precision }), ...(scale === undefined ? {} : { scale }) };
   }
 });
 

@@ -150,9 +150,17 @@ const INTO: Readonly<Record<DataType, (value: Present, column: ColumnSchema) => 
 
   time: (value) => (typeof value === "string" ? parseTime(value) : undefined),
 
-  binary: (value) => (typeof value === "string" ? bytesOf(value) : undefined),
+  binary: (value) =>
+    (value as unknown) instanceof Uint8Array
+      ? (value as unknown as Uint8Array)
+      : typeof value === "string"
+        ? bytesOf(value)
+        : undefined,
 
-  json: (value) => (typeof value === "number" && !Number.isFinite(value) ? undefined : jsonText(value)),
+  json: (value) => {
+    if (typeof value === "number" && !Number.isFinite(value)) return undefined;
+    return (value as unknown) instanceof Uint8Array ? undefined : jsonText(value);
+  },
 };
 
 const DAY_MICROS = 86_400_000_000n;

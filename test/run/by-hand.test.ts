@@ -217,6 +217,19 @@ describe.each(Object.keys(places))("tables changed by hand in %s", (kind) => {
     expect(await refused()).toContain("column _sluice_parent_id of table people__tags is gone");
   });
 
+  it("a dropped column of versions is refused, until the resource no longer keeps versions", async () => {
+    const versions = {
+      writeDisposition: "merge",
+      primaryKey: ["id"],
+      merge: { strategy: "scd2" },
+    } as const;
+    await load(FIRST, versions);
+    await place.sql(`alter table ${s}.people drop column _sluice_valid_to`);
+    expect(await refused(versions)).toContain("column _sluice_valid_to of table people is gone");
+    expect((await load(NEXT, { writeDisposition: "merge", primaryKey: ["id"] })).status).toBe("ok");
+    expect(await ids()).toEqual(["1", "2", "3"]);
+  });
+
   it("a narrower type becomes again what it was", async () => {
     await load(FIRST);
     await place.sql(`alter table ${s}.people alter column id type integer`);

@@ -4,11 +4,16 @@ import {
   defineConfig,
   defineDecoder,
   definePaginator,
+  defineResource,
+  type JsonObject,
+  type ResourceConfig,
   type RestApiConfig,
+  type RowOf,
   restApi,
   secret,
   z,
 } from "sluice";
+import * as v from "valibot";
 
 const client = { base_url: "https://h" } as const;
 
@@ -80,6 +85,26 @@ defineConfig({
   variables: { id: 1 },
   checkpoint: { rows: 10 },
 });
+
+/** True for types that can stand for each other. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+
+const read = () => [[]];
+const user = z.object({ id: z.int(), born: z.iso.date().optional(), tags: z.array(z.string()) });
+const users = defineResource({ name: "users", schema: user, read });
+const plain = defineResource({ name: "plain", read });
+const made = defineResource({ name: "made", schema: v.pipe(v.string(), v.transform(Number)), read });
+const calls = { name: "calls", endpoint: "v1/calls", schema: user } satisfies ResourceConfig;
+export const rowTypes: [
+  Same<RowOf<typeof users>, { id: number; born?: string | undefined; tags: string[] }>,
+  Same<RowOf<typeof plain>, JsonObject>,
+  Same<RowOf<typeof made>, number>,
+  Same<RowOf<typeof calls>, z.output<typeof user>>,
+  Same<RowOf<typeof users>, JsonObject>,
+] = [true, true, true, true, false];
+defineConfig({ source: [users, plain, restApi({ client, resources: [calls] })] });
+// @ts-expect-error no schema
+defineResource({ name: "users", schema: { type: "object" }, read });
 
 export const refused: RestApiConfig[] = [
   // @ts-expect-error resources is missing

@@ -24,8 +24,22 @@ export function isConnectionError(error: unknown): boolean {
 export function unreachable(location: string, error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
   return new SluiceError("destination/unreachable", `can't connect to ${location}: ${publicMessage(error)}`, {
-    hint: CONNECT_HINTS[sqlState(error) ?? ""] ?? "Check host, port and sslmode, and that the server is up.",
+    hint:
+      CONNECT_HINTS[sqlState(error) ?? ""] ??
+      tlsHint(error) ??
+      "Check host, port and sslmode, and that the server is up.",
   });
+}
+
+/** What to do about a server's certificate (codes of Node's tls and of OpenSSL). */
+function tlsHint(error: unknown): string | undefined {
+  const { code } = error as { readonly code?: unknown };
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return "The server's certificate is for another name: connect by that name, or set sslmode to verify-ca to check only who signed it.";
+  if (code === "CERT_HAS_EXPIRED")
+    return "The server's certificate has expired, or this machine's clock is wrong.";
+  if (typeof code !== "string" || !/CERT|SIGNATURE|ISSUER/.test(code)) return undefined;
+  return "The server's certificate is signed by nobody that is trusted here: give the file with the signer's certificate in sslrootcert.";
 }
 
 const CONNECT_HINTS: Readonly<Record<string, string>> = {
@@ -74,7 +88,8 @@ const STATEMENT_HINTS: Readonly<Record<string, string>> = {
   "53200": "The server is short of memory. Nothing of the package was committed.",
   "54000":
     "A row or table is beyond what PostgreSQL holds; set max_table_nesting or declare a column as json.",
-  "54011": "A PostgreSQL table holds 1600 columns. Declare a nested object as json to keep it in one.",
+  "54011":
+    "A PostgreSQL table holds 1600 columns. Set max_table_nesting, or declare a nested object as json to keep it in one.",
 };
 
 /**

@@ -26,6 +26,19 @@ export interface StageHost {
   leave(): void;
 }
 
+/** Columns of a table, PostgreSQL's own limit. */
+const MAX_COLUMNS = 1600;
+
+function tooWide({ name, columns }: TableSchema): SluiceError {
+  return new SluiceError(
+    "destination/failed",
+    `table ${name} would have ${columns.length} columns, and a PostgreSQL table holds ${MAX_COLUMNS}`,
+    {
+      hint: "Set max_table_nesting, or declare a nested object as json, to keep it whole in one column; or remove fields with a map among processing_steps.",
+    },
+  );
+}
+
 interface Staging extends StagedTable {
   columns: readonly ColumnSchema[];
 }
@@ -86,6 +99,7 @@ export class PostgresStage implements Stage {
   }
 
   async #tableFor(table: TableSchema): Promise<Staging> {
+    if (table.columns.length > MAX_COLUMNS) throw tooWide(table);
     const existing = this.#staged.get(table.name);
     if (existing === undefined) {
       const staging = { name: `staged_${this.#staged.size}`, columns: table.columns };

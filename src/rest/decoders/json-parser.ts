@@ -1,4 +1,4 @@
-import { JsonSyntaxError, parseExactJson } from "../../json/exact.js";
+import { isDouble, JsonSyntaxError, parseExactJson } from "../../json/exact.js";
 import type { Json } from "../../model/json.js";
 import type { BodyText } from "./body-text.js";
 
@@ -7,7 +7,7 @@ import type { BodyText } from "./body-text.js";
  * the same values with exact numbers and is about a quarter as fast.
  */
 export function jsonParserFor({ bytes, charset, text }: BodyText): (text: string) => Json {
-  const needsExact = charset !== "utf-8" || mayHoldBigInteger(bytes) || mayOverflow(text);
+  const needsExact = charset !== "utf-8" || mayLoseDigits(bytes) || mayOverflow(text);
   return needsExact ? parseExactJson : (text) => JSON.parse(text) as Json;
 }
 
@@ -23,12 +23,15 @@ export function faultOf(text: string): number {
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 
+const POINT = 0x2e;
+
 /**
- * False when no integer of the document can be beyond 2^53. Such a one has 16 digits or more, so looking at every 16th
- * byte finds it; texts of digits and fractions are told apart by the character before them.
+ * False when no number of the document has more digits than a double keeps. Such a one has 16 digits or more, so looking
+ * at every 16th byte finds it; texts of digits are told apart by the character before them.
  */
-function mayHoldBigInteger(bytes: Buffer): boolean {
+function mayLoseDigits(bytes: Buffer): boolean {
   for (let at = 15; at < bytes.length; at += 16) {
+    if (bytes[at] === POINT && isLongDecimal(bytes, at, at + 1)) return true;
     if (!isDigit(bytes[at])) continue;
     let [start, end] = [at, at + 1];
     while (isDigit(bytes[start - 1])) start -= 1;
@@ -36,8 +39,19 @@ function mayHoldBigInteger(bytes: Buffer): boolean {
     // 2^53 begins with a 9: shorter of its length are microseconds since 1970 and the like.
     const long = end - start > 16 || (end - start === 16 && bytes[start] === 0x39);
     if (long && mayPrecedeNumber(bytes[start - 1])) return true;
+    if ((bytes[start - 1] === POINT || bytes[end] === POINT) && isLongDecimal(bytes, start, end)) return true;
   }
   return false;
+}
+
+/** Whether the digits are a part of a decimal that a double would shorten. */
+function isLongDecimal(bytes: Buffer, from: number, to: number): boolean {
+  let [start, end] = [from, to];
+  while (isDigit(bytes[start - 1]) || bytes[start - 1] === POINT) start -= 1;
+  while (isDigit(bytes[end]) || bytes[end] === POINT) end += 1;
+  if (end - start <= 18 || !mayPrecedeNumber(bytes[start - 1])) return false;
+  // The exponent makes no difference to the digits.
+  return !isDouble(bytes.toString("latin1", start, end));
 }
 
 function mayPrecedeNumber(byte: number | undefined): boolean {

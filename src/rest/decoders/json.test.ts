@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ResponseHead, RetryableError } from "../../http/message.js";
 import { SluiceError } from "../../model/error.js";
+import { sameDecimal } from "../../schema/decimal.js";
 import { jsonDecoder } from "./json.js";
 
 const headOf = (contentType = "application/json", status = 200): ResponseHead => ({
@@ -37,7 +38,12 @@ describe("integers", () => {
     ["[1, 12345678901234567890]", [1, 12345678901234567890n]],
     ["12345678901234567890", 12345678901234567890n],
     ['{"id":"12345678901234567890"}', { id: "12345678901234567890" }],
-    ['{"f":0.12345678901234567890}', { f: 0.12345678901234568 }],
+    ['{"f":0.12345678901234568}', { f: 0.12345678901234568 }],
+    ['{"f":0.12345678901234567890}', { f: "0.12345678901234567890" }],
+    [
+      '{"f":"0.12345678901234567890","g":"1.2.3.4.5.6.7.8.9.10.11.12"}',
+      { f: "0.12345678901234567890", g: "1.2.3.4.5.6.7.8.9.10.11.12" },
+    ],
     ['{"size":1e400,"n":1}', { size: "1e400", n: 1 }],
     ['{"size":223456789012345e0294}', { size: "223456789012345e0294" }],
     ['{"size":1e300}', { size: 1e300 }],
@@ -63,6 +69,22 @@ describe("integers", () => {
         },
       ),
       { numRuns: 500 },
+    );
+  });
+
+  test("no digit of a decimal is missed, wherever it stands", () => {
+    const decimal = fc
+      .tuple(fc.stringMatching(/^-?(0|[1-9]\d{0,20})$/), fc.stringMatching(/^\d{1,30}[1-9]$/))
+      .map(([whole, fraction]) => `${whole}.${fraction}`);
+    fc.assert(
+      fc.property(decimal, fc.string({ maxLength: 40 }), (text, before) => {
+        const [, value] = decode(`[${JSON.stringify(before)},${text}]`) as [string, number | string];
+        const digits = text.replace(/[-.]/g, "").replace(/^0+/, "").length;
+        if (digits > 17 && typeof value === "number")
+          expect(sameDecimal(value.toPrecision(digits), text)).toBe(true);
+        else expect(value).toBe(digits > 17 ? text : Number(text));
+      }),
+      { numRuns: 1000 },
     );
   });
 });
