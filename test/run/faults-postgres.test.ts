@@ -3,10 +3,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { type PostgresServer, queryPostgres, startPostgres } from "../postgres-server.js";
 import { type CliOptions, sluice } from "./cli.js";
 import { type GatedApi, gatedConfiguration, startGatedApi } from "./gated-api.js";
+
+// Several processes a test, which a busy machine starts slowly.
+vi.setConfig({ testTimeout: 120_000 });
 
 const COUNT = 100;
 

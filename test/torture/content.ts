@@ -175,5 +175,5 @@ export function compared(
     if (count === 0) doubled.push(row);
     else left.set(row, count - 1);
   }
-  return { lost: [...left].flatMap(([row, count]) => new Array<string>(count).fill(row)), doubled };
+  return { lost: [...left].flatMap(([row, count]) => Array.from({ length: count }, () => row)), doubled };
 }

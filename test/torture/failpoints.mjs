@@ -72,7 +72,7 @@ function watch(owner, method, name) {
 function nameOfStatement(text) {
   const line = text.trim().replaceAll(/\s+/g, " ");
   const lock = /pg_(try_)?advisory\w+/.exec(line)?.[0];
-  if (lock !== undefined && /^SELECT pg_/.test(line)) return lock;
+  if (lock !== undefined && line.startsWith("SELECT pg_")) return lock;
   if (/^(SELECT|WITH|SET|SHOW|PRAGMA)\b/i.test(line)) return undefined;
   const found =
     /^([^"]*?)((?:"(?:[^"]|"")*"\.)*)"((?:[^"]|"")*)"( (?:ADD|ALTER|DROP|RENAME)\b[^"]*"[^"]*")?/.exec(line);

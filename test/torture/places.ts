@@ -76,8 +76,9 @@ async function readDuckdb(
       `SELECT table_name FROM duckdb_tables() WHERE database_name = '${name}' AND schema_name = '${dataset}' ORDER BY 1`,
     );
     const content = new Map<string, readonly Row[]>();
-    for (const { table_name: table } of tables) {
-      content.set(String(table), await rowsOf(`SELECT * FROM ${name}."${dataset}"."${String(table)}"`));
+    for (const row of tables) {
+      const table = row["table_name"] as string;
+      content.set(table, await rowsOf(`SELECT * FROM ${name}."${dataset}"."${table}"`));
     }
     return content;
   } finally {

@@ -23,6 +23,8 @@ export interface TortureOptions {
   readonly kills: number | "every step";
   /** Words of the names of cells: a cell is tried if it has all of them. Default: all cells. */
   readonly only?: readonly string[];
+  /** With "every step": of the first so many commits; what is left is not killed. Default: of all. */
+  readonly commits?: number;
   /** The first load into an empty dataset, or the second one, of data that has changed. Default: both. */
   readonly phase?: 1 | 2;
   /** Default 2. */
@@ -71,7 +73,13 @@ export async function torture(options: TortureOptions): Promise<readonly CellRes
         if (options.signal?.aborted) break;
         const share = kills === "every step" ? kills : shareOf(kills, cells.length, index);
         const bench = { cell, place: await placeOf(cell.place), source, folder: own, tell };
-        results.push(await tortureCell(bench, share, options));
+        // One cell that can't be tried spares the others.
+        const failed = (error: unknown): CellResult => ({
+          ...UNTRIED,
+          cell: cell.name,
+          faults: [String(error)],
+        });
+        results.push(await tortureCell(bench, share, options).catch(failed));
       }
     } finally {
       await source.close();
@@ -87,6 +95,8 @@ export async function torture(options: TortureOptions): Promise<readonly CellRes
   return results.sort((left, right) => order.get(left.cell)! - order.get(right.cell)!);
 }
 
+const UNTRIED = { kills: 0, runs: 0, troubled: 0, steps: 0, byStep: new Map<string, number>() };
+
 /** The cells share the kills; the first ones take what is left over. */
 function shareOf(kills: number, cells: number, index: number): number {
   return Math.floor(kills / cells) + (index < kills % cells ? 1 : 0);
@@ -95,7 +105,7 @@ function shareOf(kills: number, cells: number, index: number): number {
 async function tortureCell(
   bench: Bench,
   share: number | "every step",
-  { seed, phase: wanted, signal }: TortureOptions,
+  { seed, phase: wanted, signal, commits }: TortureOptions,
 ): Promise<CellResult> {
   const { cell, source, tell } = bench;
   const random = randomFrom(seedOf(seed, cell.name));
@@ -105,7 +115,7 @@ async function tortureCell(
   const faults: string[] = [];
   let troubled = 0;
   let kills = 0;
-  const attempts = share === "every step" ? everyStep(references) : atRandom(references, random);
+  const attempts = share === "every step" ? everyStep(references, commits) : atRandom(references, random);
   for (const { reference, plan, trouble } of attempts) {
     if (signal?.aborted || (share !== "every step" && kills >= share)) break;
     if (trouble !== "none") troubled += 1;
@@ -157,11 +167,12 @@ interface Attempt {
  * One trial a phase, in which each run dies one step further than the one before, and at the first step again when
  * something was committed: so from every state that a load leaves behind, every step up to the next commit.
  */
-function everyStep(references: readonly Reference[]): Attempt[] {
-  return references.map((reference) => ({ reference, plan: march(), trouble: "none" }));
+function everyStep(references: readonly Reference[], commits = Number.POSITIVE_INFINITY): Attempt[] {
+  return references.map((reference) => ({ reference, plan: march(commits), trouble: "none" }));
 }
 
-function march(): Plan {
+function march(commits: number): Plan {
+  let committed = 0;
   let at = 0;
   let sides: readonly Side[] = [];
   let packages: number | undefined;
@@ -173,6 +184,8 @@ function march(): Plan {
     if (packages !== undefined && before!.packages > packages) {
       at = 0;
       sides = [];
+      committed += 1;
+      if (committed >= commits) return undefined;
     }
     packages = before?.packages;
     if (sides.length === 0) {
