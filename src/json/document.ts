@@ -105,14 +105,11 @@ export function readDocument(body: Uint8Array, keys = new Keys()): JsonDocument 
         open[depth] = value;
         parents[depth++] = key;
         if (byte === OPEN_LIST) continue;
-        if (bytes[at] !== QUOTE) return undefined;
-        const stop = keyEnd(bytes, view, ++at, keys, key, NONE);
-        if (stop < 0) return undefined;
+        at = memberStart(bytes, view, at, keys, key, NONE);
+        if (at < 0) return undefined;
         key = keyRead;
         befores[depth - 1] = key;
         tape[used++] = key;
-        at = valueStart(bytes, stop);
-        if (at < 0) return undefined;
         continue;
       }
       tape[value + 2] = ++at;
@@ -155,14 +152,11 @@ export function readDocument(body: Uint8Array, keys = new Keys()): JsonDocument 
         if (at < end && bytes[at]! <= 0x20) at = blanks(bytes, at);
         if (isObject) {
           if (used + VALUE_WORDS + KEY_WORDS > tape.length) tape = resized(tape, 2 * tape.length);
-          if (at >= end || bytes[at] !== QUOTE) return undefined;
-          const stop = keyEnd(bytes, view, ++at, keys, parents[depth - 1]!, befores[depth - 1]!);
-          if (stop < 0) return undefined;
+          at = memberStart(bytes, view, at, keys, parents[depth - 1]!, befores[depth - 1]!);
+          if (at < 0) return undefined;
           key = keyRead;
           befores[depth - 1] = key;
           tape[used++] = key;
-          at = valueStart(bytes, stop);
-          if (at < 0) return undefined;
         } else key = parents[depth - 1]!;
         break;
       }
@@ -175,10 +169,24 @@ export function readDocument(body: Uint8Array, keys = new Keys()): JsonDocument 
   }
 }
 
-/** The number of the key that `keyEnd` has read. */
+/** The number of the key that was read last. */
 let keyRead = NONE;
 
-/** Reads the key at `at`, behind its quote, into `keyRead`; the byte after its closing quote, or -1. */
+/** Reads the key at `at` into `keyRead`, and its colon; where its value begins, or -1. */
+function memberStart(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  keys: Keys,
+  parent: number,
+  before: number,
+): number {
+  if (at >= bytes.length || bytes[at] !== QUOTE) return -1;
+  const colon = keyEnd(bytes, view, at + 1, keys, parent, before);
+  return colon < 0 ? -1 : valueStart(bytes, colon);
+}
+
+/** Reads the key behind the quote at `at - 1`; the byte after its closing quote, or -1. */
 function keyEnd(
   bytes: Uint8Array,
   view: DataView,

@@ -1,60 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { queryDuckdb } from "../../src/destinations/duckdb.js";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
-  type Destination,
   defineResource,
-  duckdb,
   type Event,
   type Json,
-  postgres,
   type Report,
   type ResourceDefinition,
   run,
   SluiceError,
 } from "../../src/index.js";
-import { type PostgresServer, queryPostgres, startPostgres } from "../postgres-server.js";
-import { query } from "./database.js";
+import { type Place, usePlaces } from "./places.js";
 
-let folder: string;
-let server: PostgresServer;
-let database: string;
+const places = usePlaces();
 let datasets = 0;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sluice-by-hand-"));
-  server = await startPostgres();
-  database = await server.newDatabase();
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
-});
-
-interface Place {
-  readonly destination: Destination;
-  sql(statement: string): Promise<Record<string, unknown>[]>;
-  /** As `sql`, while a run has the destination open. */
-  live(statement: string): Promise<Record<string, unknown>[]>;
-}
-
-const places: Readonly<Record<string, (dataset: string) => Place>> = {
-  duckdb: (dataset) => {
-    const file = join(folder, `file_${dataset}.duckdb`);
-    return {
-      destination: duckdb(file),
-      sql: (statement) => query(file, statement),
-      live: (statement) => queryDuckdb(file, statement),
-    };
-  },
-  postgres: () => ({
-    destination: postgres(database),
-    sql: (statement) => queryPostgres(database, statement),
-    live: (statement) => queryPostgres(database, statement),
-  }),
-};
 
 const FIRST: readonly Json[] = [
   { id: 1, name: "Ada", score: 1.5, tags: ["a", "b"] },
@@ -62,7 +19,7 @@ const FIRST: readonly Json[] = [
 ];
 const NEXT: readonly Json[] = [{ id: 3, name: "Cyd", score: 3.5, tags: ["d"] }];
 
-describe.each(Object.keys(places))("tables changed by hand in %s", (kind) => {
+describe.each(["duckdb", "postgres"] as const)("tables changed by hand in %s", (kind) => {
   let place: Place;
   let s: string;
   let events: Event[];
@@ -70,7 +27,7 @@ describe.each(Object.keys(places))("tables changed by hand in %s", (kind) => {
   beforeEach(() => {
     datasets += 1;
     s = `d${datasets}`;
-    place = places[kind]!(s);
+    place = places.of[kind](s);
   });
 
   async function load(

@@ -1,18 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
-  type Destination,
   definePipeline,
   defineResource,
-  duckdb,
   type Event,
   exportSchema,
   type Json,
   type PipelineConfig,
-  postgres,
   type Report,
   type ResourceDefinition,
   readState,
@@ -20,41 +16,10 @@ import {
   run,
   type TableSchema,
 } from "../../src/index.js";
-import { type PostgresServer, queryPostgres, startPostgres } from "../postgres-server.js";
-import { query } from "./database.js";
+import { type Place, usePlaces } from "./places.js";
 
-let folder: string;
-let server: PostgresServer;
-let database: string;
+const places = usePlaces();
 let datasets = 0;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sluice-names-"));
-  server = await startPostgres();
-  database = await server.newDatabase();
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
-});
-
-interface Place {
-  readonly destination: Destination;
-  readonly maxBytes: number;
-  sql(statement: string): Promise<Record<string, unknown>[]>;
-}
-
-const places: Readonly<Record<string, (dataset: string) => Place>> = {
-  duckdb: (dataset) => {
-    const file = join(folder, `${dataset}.duckdb`);
-    return { destination: duckdb(file), maxBytes: 255, sql: (statement) => query(file, statement) };
-  },
-  postgres: () => ({
-    destination: postgres(database),
-    maxBytes: 63,
-    sql: (statement) => queryPostgres(database, statement),
-  }),
-};
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
@@ -114,7 +79,7 @@ const key = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 12 }),
 );
 
-describe.each(Object.keys(places))("names in %s", (kind) => {
+describe.each(["duckdb", "postgres"] as const)("names in %s", (kind) => {
   let place: Place;
   let s: string;
   let events: Event[];
@@ -124,7 +89,7 @@ describe.each(Object.keys(places))("names in %s", (kind) => {
   function newPlace(): void {
     datasets += 1;
     s = `n${datasets}`;
-    place = places[kind]!(s);
+    place = places.of[kind](s);
   }
 
   const config = (
@@ -233,7 +198,7 @@ describe.each(Object.keys(places))("names in %s", (kind) => {
     const record = { ...values, nested: values, rows: [values] };
     await load([record], { naming: "preserve" });
     const before = await tables();
-    const file = join(folder, `${s}.yaml`);
+    const file = join(places.folder(), `${s}.yaml`);
     await writeFile(file, await exportSchema(definePipeline(config({ naming: "preserve" }))));
 
     newPlace();
