@@ -191,7 +191,8 @@ function addNested(reading: Reading, table: TableBuilder, field: Field, place: n
     return;
   }
   const end = tape[place + 3]!;
-  if (place + VALUE_WORDS === end) return;
+  // A row that is taken out again has no children, as in `normalizer.ts`.
+  if (place + VALUE_WORDS === end || load.guard.isBroken) return;
   const { items } = field;
   if (items === undefined) {
     addSurprise(reading, table, field, place, row);
