@@ -14,6 +14,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function createReporter(pipeline: string): Reporter {
   let loadId = "";
+  let order: readonly string[] = [];
   const resources: Record<string, Mutable<ResourceReport>> = {};
   const tables: Record<string, Mutable<TableCounts>> = {};
   const changes: string[] = [];
@@ -33,6 +34,9 @@ export function createReporter(pipeline: string): Reporter {
   return {
     observe(event) {
       switch (event.type) {
+        case "run-started":
+          order = event.resources;
+          break;
         case "load-started":
           loadId = event.loadId;
           for (const { resource: name, completeness } of event.continued) {
@@ -96,13 +100,19 @@ export function createReporter(pipeline: string): Reporter {
         status,
         duration_ms: Math.round(durationMs),
         peak_rss_bytes: peakRssBytes,
-        resources,
+        resources: inOrder(resources, order),
         tables,
         schema_changes: changes,
         ...(error === undefined ? {} : { error }),
       };
     },
   };
+}
+
+/** In the order of the configuration: which one starts first is chance. */
+function inOrder<T>(named: Readonly<Record<string, T>>, order: readonly string[]): Record<string, T> {
+  const place = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length);
+  return Object.fromEntries(Object.entries(named).sort(([one], [other]) => place(one) - place(other)));
 }
 
 /** A schema change as one line. */

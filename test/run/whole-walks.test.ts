@@ -138,7 +138,7 @@ describe("a replace that was stopped", () => {
     expect(
       await query(
         file,
-        "select status, rows::int as rows from own._sluice_loads where load_id = (select max(load_id) from own._sluice_loads) order by package",
+        `select status, rows::int as rows from own._sluice_loads where load_id = '${rest.load_id}' order by package`,
       ),
     ).toEqual([
       { status: "staged", rows: 0 },
