@@ -18,21 +18,14 @@ import type { DocumentRecords } from "../model/source.js";
 import { type Instant, scanTimestampBytes } from "../schema/timestamp.js";
 import { BIGINT, BOOL, DECIMAL, DOUBLE, JSON_TEXT, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Field, Shape } from "./fields.js";
-import {
-  addValue as addJson,
-  addRecord,
-  beginRecord,
-  endRecord,
-  type Load,
-  MAX_LEVEL,
-  newField,
-} from "./normalizer.js";
+import { type Load, MAX_LEVEL } from "./load.js";
 import type { TableBuilder } from "./table-builder.js";
+import { addValue as addJson, addRecord, beginRecord, endRecord, newField } from "./values.js";
 
 /**
  * The fast way into the same tables: what is in a document goes from its bytes into the columns, without becoming
  * values. Whatever is not as its column expects it (first values, other types, escapes, long numbers) is made a value
- * and goes the way of `normalizer.ts`, which alone says what a schema becomes.
+ * and goes the way of `values.ts`, which alone says what a schema becomes.
  */
 export function addDocument(load: Load, { document, list }: DocumentRecords): number {
   const { tape } = document;
@@ -191,7 +184,7 @@ function addNested(reading: Reading, table: TableBuilder, field: Field, place: n
     return;
   }
   const end = tape[place + 3]!;
-  // A row that is taken out again has no children, as in `normalizer.ts`.
+  // A row that is taken out again has no children, as in `values.ts`.
   if (place + VALUE_WORDS === end || load.guard.isBroken) return;
   const { items } = field;
   if (items === undefined) {

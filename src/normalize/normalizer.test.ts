@@ -3,7 +3,8 @@ import type { Batch } from "../model/batch.js";
 import type { Json } from "../model/json.js";
 import type { ResourceHints } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
-import { createNormalizer, type Normalizer, type NormalizerOptions } from "./normalizer.js";
+import type { NormalizerOptions } from "./load.js";
+import { createNormalizer, type Normalizer } from "./normalizer.js";
 import { batchRows, type Cell } from "./rows.js";
 
 const NO_HINTS: ResourceHints = { writeDisposition: "append", primaryKey: [], columns: [] };

@@ -12,7 +12,7 @@ import type {
   SetAsideCounts,
   Unfinished,
 } from "../model/state.js";
-import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
+import type { TableSchema } from "../model/table.js";
 import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { addPage } from "../normalize/validate.js";
@@ -21,7 +21,15 @@ import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
 import { namingOf } from "../schema/naming.js";
 import { unread, withBackfill } from "./edit-state.js";
-import { refuseNulls, refuseUnfit, refuseVanished, type StandingTables, standingTables } from "./tables.js";
+import { interrupted, rejectedError, shortWalk, tooManyRejects } from "./lane-errors.js";
+import {
+  refuseLosingHistory,
+  refuseNulls,
+  refuseUnfit,
+  refuseVanished,
+  type StandingTables,
+  standingTables,
+} from "./tables.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
@@ -556,23 +564,6 @@ function tellsMissing({ hints: { merge, writeDisposition } }: Resource): boolean
   return deleteMissing !== undefined || (strategy === "scd2" && mergeKey.length === 0);
 }
 
-/** Any other merge would delete the versions of a key together with its row. */
-function refuseLosingHistory({ hints, name }: Resource, there: readonly TableSchema[]): void {
-  if (hints.writeDisposition !== "merge" || hints.merge?.strategy === "scd2") return;
-  const versioned = there.find(({ columns }) =>
-    columns.some((column) => column.name === SYSTEM_COLUMNS.validTo),
-  );
-  if (versioned === undefined) return;
-  throw new SluiceError(
-    "data/history",
-    `table ${versioned.name} holds the versions of its rows, which merge would delete without strategy scd2`,
-    {
-      at: { resource: name, table: versioned.name },
-      hint: "Set strategy: scd2 again, give the resource another table_name, or drop the column _sluice_valid_to to let the history go.",
-    },
-  );
-}
-
 /** Failures of the source that say nothing against the pages before them. */
 const HARMLESS_TO_PAGES: ReadonlySet<ErrorCode> = new Set([
   "auth/rejected",
@@ -589,45 +580,4 @@ const HARMLESS_TO_PAGES: ReadonlySet<ErrorCode> = new Set([
  */
 function isSourceGone(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || HARMLESS_TO_PAGES.has(asSluiceError(error).code);
-}
-
-function interrupted(resource: string): SluiceError {
-  return new SluiceError("run/interrupted", "the run was stopped before this resource was complete", {
-    at: { resource },
-    hint: "Run again: it goes on from the last commit.",
-  });
-}
-
-function shortWalk(resource: string, why: string | undefined): SluiceError {
-  const reason = why === undefined ? "" : `: ${why}`;
-  return new SluiceError(
-    "paginator/short",
-    `the walk ended although the API says that there is more${reason}`,
-    {
-      at: { resource },
-      hint: "Check the paginator's options against a response: `sluice preview` shows where it ends. Merged rows are kept; appended and replaced ones since the last commit are not. endpoint.allow_short: true takes it as it is.",
-    },
-  );
-}
-
-function tooManyRejects(resource: string, count: number, max: number): SluiceError {
-  return new SluiceError(
-    "data/too-many-rejects",
-    `${count} records or values would be set aside, and max_rejected is ${max}`,
-    {
-      at: { resource },
-      hint: "`sluice preview` shows the records. Nothing since the last commit is kept; correct the columns or the contract, or raise max_rejected.",
-    },
-  );
-}
-
-function rejectedError(resource: string, count: number): SluiceError {
-  return new SluiceError(
-    "data/rejected",
-    `${count} ${count === 1 ? "record was" : "records were"} set aside in _sluice_rejects because of the declared schema`,
-    {
-      at: { resource },
-      hint: `Look at them: select reason, path, record from _sluice_rejects where resource = '${resource}'.`,
-    },
-  );
 }

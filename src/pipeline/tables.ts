@@ -5,7 +5,7 @@ import type { Event } from "../model/event.js";
 import type { Resource } from "../model/source.js";
 import type { PipelineState } from "../model/state.js";
 import { type FoundTable, SYSTEM_COLUMNS, SYSTEM_TABLES, type TableSchema } from "../model/table.js";
-import { descendants } from "../normalize/normalizer.js";
+import { descendants } from "../normalize/load.js";
 import { rootName } from "../normalize/root-name.js";
 import { type Drift, findDrift, takeFound } from "../schema/drift.js";
 import { MAX_PRECISION } from "../schema/infer.js";
@@ -238,4 +238,25 @@ function notNullIn(known: readonly TableSchema[], found: readonly FoundTable[]):
 
 function tell(resource: Resource, { emit }: TablesContext, code: string, message: string): void {
   emit({ type: "warning", resource: resource.name, code, message });
+}
+
+/**
+ * Any merge but scd2 would delete the versions of a key together with its row.
+ *
+ * @throws SluiceError `data/history` where it would.
+ */
+export function refuseLosingHistory({ hints, name }: Resource, there: readonly TableSchema[]): void {
+  if (hints.writeDisposition !== "merge" || hints.merge?.strategy === "scd2") return;
+  const versioned = there.find(({ columns }) =>
+    columns.some((column) => column.name === SYSTEM_COLUMNS.validTo),
+  );
+  if (versioned === undefined) return;
+  throw new SluiceError(
+    "data/history",
+    `table ${versioned.name} holds the versions of its rows, which merge would delete without strategy scd2`,
+    {
+      at: { resource: name, table: versioned.name },
+      hint: "Set strategy: scd2 again, give the resource another table_name, or drop the column _sluice_valid_to to let the history go.",
+    },
+  );
 }

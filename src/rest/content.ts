@@ -5,9 +5,9 @@ import { placeOf, valueAround, valueAt } from "../json/values.js";
 import type { JsonDocument } from "../model/document.js";
 import type { Json } from "../model/json.js";
 import type { DocumentRecords, Io, Records } from "../model/source.js";
-import type { PageView, RecordList } from "./paginator.js";
+import type { Decode, ReadDocument } from "./decoder.js";
+import type { PageView, Paginator, RecordList } from "./paginator.js";
 import type { Select } from "./select.js";
-import type { WalkSpec } from "./walk.js";
 
 /** A body that was decoded, as a value or as a document. */
 export type Body = { readonly value: Json | undefined } | { readonly document: JsonDocument };
@@ -17,6 +17,14 @@ export interface Content {
   readonly records: Records;
   /** What paginators may look at; absent where the page is empty or its paginator needs the head alone. */
   readonly body?: Json;
+}
+
+/** What a walk reads its pages by. */
+export interface ContentRules {
+  readonly decode: Decode;
+  /** Reads a body without making values of it, where that can be; what it gives nothing for is decoded. Default: never. */
+  readonly readDocument?: ReadDocument | undefined;
+  readonly paginator: Pick<Paginator, "needs">;
 }
 
 /** How the pages of one walk become records. */
@@ -30,7 +38,7 @@ export interface ContentReader {
  * stay documents as long as their records are a list in the same place. Whoever looks closely gets values.
  */
 export function contentReader(
-  { decode, readDocument, paginator }: Pick<WalkSpec, "decode" | "readDocument" | "paginator">,
+  { decode, readDocument, paginator }: ContentRules,
   select: Select,
   io: Pick<Io, "trace">,
 ): ContentReader {

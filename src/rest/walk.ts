@@ -13,8 +13,7 @@ import type { Event } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { Io, Page, Records } from "../model/source.js";
 import type { Position } from "../model/state.js";
-import { contentReader, viewOf } from "./content.js";
-import type { Decode, ReadDocument } from "./decoder.js";
+import { type ContentRules, contentReader, viewOf } from "./content.js";
 import type { CutPage } from "./ignored.js";
 import type { Next, PageView, Paginator } from "./paginator.js";
 import type { Select } from "./select.js";
@@ -22,7 +21,7 @@ import { traceOf } from "./trace.js";
 import { PageTrail, RequestTrail } from "./trail.js";
 
 /** One endpoint, ready to be walked. Nothing in it changes during a walk. */
-export interface WalkSpec {
+export interface WalkSpec extends ContentRules {
   readonly resource: string;
   /** Without the paginator's own parameters and without credentials. */
   readonly request: HttpRequest;
@@ -31,9 +30,6 @@ export interface WalkSpec {
   readonly paginatorName?: string;
   /** Pages after which the walk ends, those before a resume included; undefined: no such end. */
   readonly maxPages?: number | undefined;
-  readonly decode: Decode;
-  /** Reads a body without making values of it, where that can be; what it gives nothing for is decoded. Default: never. */
-  readonly readDocument?: ReadDocument | undefined;
   /** A new selection for each walk: detection remembers the place it found. */
   readonly select: () => Select;
   readonly hasPrimaryKey: boolean;
