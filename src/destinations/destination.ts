@@ -1,5 +1,6 @@
-import type { ZodType, z } from "zod";
+import { type ZodType, z } from "zod";
 import type { Destination } from "../model/destination.js";
+import { SluiceError } from "../model/error.js";
 
 /**
  * One kind of destination: its file holds its options, summary, code and examples. The registry, the reference page,
@@ -40,4 +41,23 @@ export function defineDestination<const Type extends string, Options extends Zod
   definition: DestinationDefinition<Options, Type>,
 ): DestinationDefinition<Options, Type> {
   return definition;
+}
+
+/**
+ * Options that are given in code, checked as those of a configuration are.
+ *
+ * @throws SluiceError `config/invalid` for options that can't be.
+ * @example
+ * const settings = checkedOptions("duckdb", options, { path: "calls.duckdb" });
+ */
+export function checkedOptions<Options extends ZodType>(
+  type: string,
+  options: Options,
+  given: unknown,
+): z.output<Options> {
+  const parsed = options.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new SluiceError("config/invalid", `${type}: ${z.prettifyError(parsed.error)}`, {
+    at: { path: "destination" },
+  });
 }

@@ -5,7 +5,7 @@ import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
 import type { FoundTable } from "../model/table.js";
-import { defineDestination } from "./destination.js";
+import { checkedOptions, defineDestination } from "./destination.js";
 import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
@@ -78,11 +78,7 @@ export const duckdbDestination = defineDestination({
  * const destination = duckdb("calls.duckdb", { memory_limit: "512MB" });
  */
 export function duckdb(path: string, settings: Omit<DuckdbOptions, "path"> = {}): Destination {
-  const parsed = options.safeParse({ ...settings, path });
-  if (parsed.success) return createDuckdb(parsed.data);
-  throw new SluiceError("config/invalid", `duckdb: ${z.prettifyError(parsed.error)}`, {
-    at: { path: "destination" },
-  });
+  return createDuckdb(checkedOptions("duckdb", options, { ...settings, path }));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SluiceError } from "../model/error.js";
-import { defineDestination } from "./destination.js";
+import { checkedOptions, defineDestination } from "./destination.js";
 import { createFiles, type FileDestination, fileOptions } from "./files/destination.js";
 import { folderExists, folderStore } from "./files/folder.js";
 
@@ -47,11 +47,7 @@ export const fileDestination = defineDestination({
  * const destination = file("lake", { format: "parquet" });
  */
 export function file(path: string, settings: Omit<FileOptions, "path"> = {}): FileDestination {
-  const parsed = options.safeParse({ ...settings, path });
-  if (parsed.success) return createFile(parsed.data);
-  throw new SluiceError("config/invalid", `file: ${z.prettifyError(parsed.error)}`, {
-    at: { path: "destination" },
-  });
+  return createFile(checkedOptions("file", options, { ...settings, path }));
 }
 
 /** `file:FOLDER?option=value`. `file:///x` is the absolute path /x, as in any URI. */

@@ -5,7 +5,7 @@ import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { PipelineState } from "../model/state.js";
 import type { FoundTable } from "../model/table.js";
-import { defineDestination } from "./destination.js";
+import { checkedOptions, defineDestination } from "./destination.js";
 import { inTurn } from "./in-turn.js";
 import { failed } from "./postgres/errors.js";
 import { giveLease, type HeldLease, takeLease } from "./postgres/lease.js";
@@ -119,11 +119,9 @@ export const postgresDestination = defineDestination({
  * const destination = postgres({ database: "warehouse", password: process.env.WAREHOUSE_PASSWORD });
  */
 export function postgres(place: string | PostgresOptions): Destination {
-  const parsed = options.safeParse(typeof place === "string" ? readUri(place) : place);
-  if (parsed.success) return createPostgres(parsed.data);
-  throw new SluiceError("config/invalid", `postgres: ${z.prettifyError(parsed.error)}`, {
-    at: { path: "destination" },
-  });
+  return createPostgres(
+    checkedOptions("postgres", options, typeof place === "string" ? readUri(place) : place),
+  );
 }
 
 function createPostgres(settings: Settings): Destination {

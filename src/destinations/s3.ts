@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SluiceError } from "../model/error.js";
 import { Secret } from "../model/secret.js";
-import { defineDestination } from "./destination.js";
+import { checkedOptions, defineDestination } from "./destination.js";
 import { createFiles, type FileDestination, fileOptions } from "./files/destination.js";
 import type { LeaseClock } from "./files/lease.js";
 import { bucketStore, type S3Internals } from "./s3/store.js";
@@ -91,11 +91,7 @@ export const s3Destination = defineDestination({
  * const destination = s3({ bucket: "warehouse", prefix: "lake", format: "jsonl" });
  */
 export function s3(place: string | S3Options): FileDestination {
-  const parsed = options.safeParse(typeof place === "string" ? readUri(place) : place);
-  if (parsed.success) return createS3(parsed.data);
-  throw new SluiceError("config/invalid", `s3: ${z.prettifyError(parsed.error)}`, {
-    at: { path: "destination" },
-  });
+  return createS3(checkedOptions("s3", options, typeof place === "string" ? readUri(place) : place));
 }
 
 /** `s3://BUCKET/PREFIX?option=value`. A plus is a plus: keys have them. */
