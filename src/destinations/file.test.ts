@@ -7,7 +7,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { batchOf, type DestinationHarness, destinationLaws } from "../../test/laws/destination.js";
-import type { Connection, Destination, PackageHeader } from "../model/destination.js";
+import { commitRows, header, TABLE } from "../../test/number-table.js";
+import type { Connection, Destination } from "../model/destination.js";
 import { SYSTEM_COLUMNS, SYSTEM_TABLES, type TableSchema } from "../model/table.js";
 import { duckdbInMemory } from "./duckdb.js";
 import { file } from "./file.js";
@@ -92,52 +93,8 @@ describe.each(["jsonl", "csv"] as const)("laws of destinations: %s", (format) =>
   }
 });
 
-const TABLE: TableSchema = {
-  name: "t",
-  resource: "t",
-  primaryKey: ["n"],
-  columns: [
-    { name: SYSTEM_COLUMNS.id, type: "text", nullable: false },
-    { name: "n", type: "bigint", nullable: true },
-  ],
-};
-
-function header(id: string): PackageHeader {
-  const loadId = "load";
-  return {
-    id,
-    tables: [TABLE],
-    changes: [{ op: "create-table", table: TABLE }],
-    state: {
-      fingerprint: "f",
-      status: "done",
-      loadId,
-      loadResources: ["t"],
-      packages: 1,
-      committedAt: Date.UTC(2024, 0, 1),
-    },
-    rejects: [],
-    startedAt: Date.UTC(2024, 0, 1),
-    schemaHash: "h",
-  };
-}
-
 const connectTo = (destination: Destination): Promise<Connection> =>
   destination.connect("d", new AbortController().signal);
-
-/** Commits one package of rows `n` to table `t`. */
-async function commitRows(
-  connection: Connection,
-  id: string,
-  numbers: readonly number[],
-  writeDisposition: "append" | "merge" = "append",
-): Promise<void> {
-  const stage = await connection.stage({ pipeline: "p", loadId: "load", resource: "t", writeDisposition });
-  const rows = numbers.map((n) => ({ [SYSTEM_COLUMNS.id]: `${id}-${n}`.padStart(12, "0"), n }));
-  await stage.write(batchOf(TABLE, rows));
-  await stage.commit(header(id));
-  await stage[Symbol.asyncDispose]();
-}
 
 async function numbersIn(path: string): Promise<number[]> {
   const rows = await rowsOf(path, "d", "t");

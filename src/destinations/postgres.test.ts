@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type Break, breakableWay } from "../../test/breakable-way.js";
 import {
   batchOf,
   type CellValue,
@@ -411,59 +411,9 @@ async function blockingSession(
   };
 }
 
-/** What a connection does when it breaks off at the next COMMIT. */
-type Break =
-  /** The server commits; its answer is lost. */
-  | "after"
-  /** The server never hears of the COMMIT, and sees its client go. */
-  | "before"
-  /** The server never hears of it, and does not notice that its client is gone. */
-  | "before, unnoticed";
-
-/** A way to the server that can break off. */
-async function proxy(): Promise<{ uri: string; breakAt(how: Break): void; close(): void }> {
-  const target = new URL(uri);
-  const sockets = new Set<Socket>();
-  let next: Break | undefined;
-  const listener = createServer((client) => {
-    const upstream = connectSocket(Number(target.port), target.hostname);
-    let cutting: Break | undefined;
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => undefined));
-    client.on("data", (bytes) => {
-      if (next !== undefined && bytes.includes("COMMIT\0")) {
-        cutting = next;
-        next = undefined;
-        if (cutting !== "after") {
-          client.destroy();
-          if (cutting === "before") upstream.destroy();
-          return;
-        }
-      }
-      upstream.write(bytes);
-    });
-    upstream.on("data", (bytes) => {
-      if (cutting === undefined) client.write(bytes);
-      else client.destroy();
-    });
-    client.on("close", () => cutting !== "before, unnoticed" && upstream.destroy());
-    upstream.on("close", () => client.destroy());
-  }).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const way = new URL(uri);
-  way.port = String((listener.address() as { port: number }).port);
-  return {
-    uri: way.href,
-    breakAt: (how) => void (next = how),
-    close() {
-      for (const socket of sockets) socket.destroy();
-      listener.close();
-    },
-  };
-}
-
 describe("a connection that breaks in COMMIT", () => {
   test("after the server has done it: the commit is found, and the run goes on", async () => {
-    const way = await proxy();
+    const way = await breakableWay(uri);
     const connection = await connect(way.uri);
     await connection.acquire("p");
     const stage = await connection.stage(PLAN);
@@ -485,7 +435,7 @@ describe("a connection that breaks in COMMIT", () => {
   test.each<Break>(["before", "before, unnoticed"])(
     "%s: nothing is there, and the error says so",
     async (how) => {
-      const way = await proxy();
+      const way = await breakableWay(uri);
       const connection = await connect(way.uri);
       await connection.acquire("p");
       await load(connection, "p1", [row(1)]);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { batchOf, type DestinationHarness, destinationLaws } from "../../test/laws/destination.js";
+import { type DestinationHarness, destinationLaws } from "../../test/laws/destination.js";
+import { commitRows } from "../../test/number-table.js";
 import { randomFaults, type S3Fault, type S3Server, startS3 } from "../../test/s3-server.js";
-import type { Connection, Destination, PackageHeader } from "../model/destination.js";
-import { SYSTEM_COLUMNS, SYSTEM_TABLES, type TableSchema } from "../model/table.js";
+import type { Connection, Destination } from "../model/destination.js";
+import { SYSTEM_TABLES } from "../model/table.js";
 import { duckdbInMemory } from "./duckdb.js";
 import { tableQuery } from "./files/formats.js";
 import { EXPIRE_MS } from "./files/lease.js";
@@ -87,52 +88,6 @@ const harness: DestinationHarness = {
 describe("laws of destinations: s3", () => {
   for (const law of destinationLaws) test(law.name, () => law.check(harness));
 });
-
-const TABLE: TableSchema = {
-  name: "t",
-  resource: "t",
-  primaryKey: ["n"],
-  columns: [
-    { name: SYSTEM_COLUMNS.id, type: "text", nullable: false },
-    { name: "n", type: "bigint", nullable: true },
-  ],
-};
-
-function header(id: string): PackageHeader {
-  return {
-    id,
-    tables: [TABLE],
-    changes: [{ op: "create-table", table: TABLE }],
-    state: {
-      fingerprint: "f",
-      status: "done",
-      loadId: "load",
-      loadResources: ["t"],
-      packages: 1,
-      committedAt: Date.UTC(2024, 0, 1),
-    },
-    rejects: [],
-    startedAt: Date.UTC(2024, 0, 1),
-    schemaHash: "h",
-  };
-}
-
-/** Commits one package of rows `n` to table `t`. */
-async function commitRows(
-  connection: Connection,
-  id: string,
-  numbers: readonly number[],
-  writeDisposition: "append" | "merge" = "append",
-) {
-  const stage = await connection.stage({ pipeline: "p", loadId: "load", resource: "t", writeDisposition });
-  const rows = numbers.map((n) => ({ [SYSTEM_COLUMNS.id]: `${id}-${n}`.padStart(12, "0"), n }));
-  try {
-    await stage.write(batchOf(TABLE, rows));
-    return await stage.commit(header(id));
-  } finally {
-    await stage[Symbol.asyncDispose]();
-  }
-}
 
 async function numbersIn(prefix: string): Promise<number[]> {
   const rows = await rowsOf(prefix, "d", "t");

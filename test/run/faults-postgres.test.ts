@@ -1,9 +1,8 @@
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { breakableWay } from "../breakable-way.js";
 import { type PostgresServer, queryPostgres, startPostgres } from "../postgres-server.js";
 import { type CliOptions, sluice } from "./cli.js";
 import { type GatedApi, gatedConfiguration, startGatedApi } from "./gated-api.js";
@@ -97,41 +96,10 @@ it("a server that is down is said to be, and nothing changes", async () => {
   expect(await ids("one")).toEqual(ALL);
 });
 
-/** A way to the server that is cut at a COMMIT: its answer is lost, or the server never hears of it. */
-async function cuttableWay(): Promise<{ uri: string; cut(what: "answer" | "commit"): void; close(): void }> {
-  const target = new URL(uri);
-  const sockets = new Set<Socket>();
-  let next: "answer" | "commit" | undefined;
-  const listener = createServer((client) => {
-    const upstream = connectSocket(Number(target.port), target.hostname);
-    let cutting: typeof next;
-    for (const socket of [client, upstream]) sockets.add(socket.on("error", () => undefined));
-    client.on("data", (bytes) => {
-      if (next !== undefined && bytes.includes("COMMIT\0")) [cutting, next] = [next, undefined];
-      if (cutting === "commit") client.destroy();
-      else upstream.write(bytes);
-    });
-    upstream.on("data", (bytes) => void (cutting === undefined ? client.write(bytes) : client.destroy()));
-    client.on("close", () => upstream.destroy());
-    upstream.on("close", () => client.destroy());
-  }).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const way = new URL(uri);
-  way.port = String((listener.address() as { port: number }).port);
-  return {
-    uri: way.href,
-    cut: (what) => void (next = what),
-    close() {
-      for (const socket of sockets) socket.destroy();
-      listener.close();
-    },
-  };
-}
-
 it("a connection that is cut before the answer to COMMIT: the run finds its package, and goes on", async () => {
-  const way = await cuttableWay();
+  const way = await breakableWay(uri);
   const { result } = await loadHalf("one", way.uri);
-  way.cut("answer");
+  way.breakAt("after");
   api.release();
   const { code, stderr } = await result;
   expect(code, stderr).toBe(0);
@@ -140,9 +108,9 @@ it("a connection that is cut before the answer to COMMIT: the run finds its pack
 });
 
 it("a connection that is cut before COMMIT: nothing is there, and the next run goes on", async () => {
-  const way = await cuttableWay();
+  const way = await breakableWay(uri);
   const { result } = await loadHalf("one", way.uri);
-  way.cut("commit");
+  way.breakAt("before");
   api.release();
   const { code, stderr } = await result;
   expect(code, stderr).toBe(6);

@@ -1,30 +1,11 @@
 import { expect, it } from "vitest";
-import { parsePath } from "../../expression/path.js";
+import { incrementalAt } from "../../../test/incremental.js";
 import type { JsonObject } from "../../model/json.js";
 import { memoryNotes } from "../../model/notes.js";
 import type { Io, Page } from "../../model/source.js";
-import type { Incremental } from "./incremental.js";
 import { MAX_PARENTS, ParentCursors, withoutKeys, withParentCursors } from "./parents.js";
-import { orderOf } from "./value.js";
 
-const incremental: Incremental = {
-  path: parsePath("at"),
-  func: "max",
-  order: orderOf("max", "at"),
-  initial: undefined,
-  end: undefined,
-  now: undefined,
-  step: undefined,
-  lag: undefined,
-  lagValue: null,
-  isStartOpen: false,
-  isEndClosed: false,
-  missing: "raise",
-  key: [],
-  runsTo: undefined,
-  scope: "parent",
-  convert: undefined,
-};
+const incremental = incrementalAt();
 const described = { cursor_path: "at", last_value_func: "max" };
 
 it("remembers each parent, in an object that later ones do not change", () => {

@@ -1,30 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { parsePath } from "../../expression/path.js";
+import { incrementalAt as incremental } from "../../../test/incremental.js";
 import type { JsonObject } from "../../model/json.js";
 import { typedValue } from "./bound.js";
 import type { Incremental } from "./incremental.js";
 import { rewindCursor, setCursor } from "./rewind.js";
-import { type CursorValue, orderOf } from "./value.js";
+import type { CursorValue } from "./value.js";
 
-const incremental = (more: Partial<Incremental> = {}): Incremental => ({
-  path: parsePath("at"),
-  func: "max",
-  order: orderOf(more.func === "min" ? "min" : "max", "at"),
-  initial: undefined,
-  end: undefined,
-  now: undefined,
-  step: undefined,
-  lag: undefined,
-  lagValue: null,
-  isStartOpen: false,
-  isEndClosed: false,
-  missing: "raise",
-  key: [],
-  runsTo: undefined,
-  scope: "parent",
-  convert: undefined,
-  ...more,
-});
 const own = (value: unknown, more: JsonObject = {}, func = "max") =>
   ({ cursor_path: "at", last_value_func: func, value, ...more }) as JsonObject;
 const alone = (value: unknown, more: Partial<Incremental> = {}) => ({
