@@ -32,7 +32,7 @@ function newFile(): string {
 
 /** `wrap` may break the destination, to see that the laws notice. */
 function harness(
-  strings?: StringMode,
+  internals: Parameters<typeof createDuckdb>[1] = {},
   wrap: (whole: Destination) => Destination = (whole) => whole,
 ): DestinationHarness {
   return {
@@ -41,7 +41,7 @@ function harness(
       const path = newFile();
       const options = duckdbDestination.options.parse({ path, memory_limit: "256MB" });
       return {
-        destination: wrap(createDuckdb(options, strings === undefined ? {} : { strings })),
+        destination: wrap(createDuckdb(options, internals)),
         async rows(dataset, table) {
           const quoted = [dataset, table].map((name) => `"${name.replaceAll('"', '""')}"`).join(".");
           const [catalog] = await queryDuckdb(path, "SELECT current_database() AS name");
@@ -62,6 +62,72 @@ describe("laws of destinations", () => {
   for (const law of destinationLaws) test(law.name, () => law.check(harness()));
 });
 
+describe("straight into the tables", () => {
+  // Of other dispositions no row goes straight.
+  const isOther = /merge|scd2|replace|part|snapshot|hard_delete|deleted|key/u;
+  const laws = destinationLaws.filter(({ name }) => !isOther.test(name));
+  for (const law of laws)
+    test(`${law.name}, from the first row`, () => law.check(harness({ straightFrom: 0 })));
+  for (const law of laws.filter(({ name }) => /column|batches|fail/u.test(name)))
+    test(`${law.name}, after some rows have waited`, () => law.check(harness({ straightFrom: 300 })));
+
+  const options = (path: string) => duckdbDestination.options.parse({ path });
+  const connectTo = (path: string) =>
+    createDuckdb(options(path), { straightFrom: 0 }).connect("d", new AbortController().signal);
+  const rowsOf = (path: string) => queryDuckdb(path, "SELECT n FROM d.t ORDER BY n");
+
+  test("rows are out of sight until the commit, and a second stage of the table waits for it", async () => {
+    const path = newFile();
+    await using connection = await connectTo(path);
+    await load(connection, "p1", 1);
+    await using first = await connection.stage(PLAN);
+    await first.write(batchOf(TABLE, [row(2)]));
+    await using second = await connection.stage({ ...PLAN, pipeline: "q" });
+    const late: TableSchema = {
+      ...TABLE,
+      columns: [...TABLE.columns, { name: "late", type: "text", nullable: true }],
+    };
+    await second.write(batchOf(late, [{ ...row(3), late: "x" }]));
+    const change = { op: "add-column", table: "t", column: late.columns.at(-1)! } as const;
+    let isDone = false;
+    const committed = second.commit({ ...header("q1", [change]), tables: [late] }).then(() => {
+      isDone = true;
+    });
+    // Other commits go on meanwhile.
+    await connection.remember("p", "k", 1);
+    expect(await rowsOf(path)).toEqual([{ n: 1n }]);
+    expect(isDone).toBe(false);
+    await first.commit(header("p3", []));
+    await committed;
+    expect((await rowsOf(path)).map(({ n }) => n)).toEqual([1n, 2n, 3n]);
+  });
+
+  test("a table with a column that has a default takes its rows from the stage", async () => {
+    const path = newFile();
+    await using connection = await connectTo(path);
+    await load(connection, "p1", 1);
+    await queryDuckdb(path, "ALTER TABLE d.t ADD COLUMN mark TEXT DEFAULT 'new'");
+    await load(connection, "p2", 2);
+    expect(await queryDuckdb(path, "SELECT n, mark FROM d.t ORDER BY n")).toEqual([
+      { n: 1n, mark: "new" },
+      { n: 2n, mark: "new" },
+    ]);
+  });
+
+  test("after an error the rest of the package can't be committed without its rows", async () => {
+    const path = newFile();
+    await using connection = await connectTo(path);
+    await load(connection, "p1", 1);
+    await queryDuckdb(path, "CREATE UNIQUE INDEX one ON d.t (n)");
+    await using stage = await connection.stage(PLAN);
+    await stage.write(batchOf(TABLE, [row(5), row(1)]));
+    const error = await errorOf(stage.commit(header("p2", [])));
+    expect(error.code).toBe("destination/failed");
+    expect(await errorOf(stage.commit(header("p2", [])))).toBe(error);
+    expect(await rowsOf(path)).toEqual([{ n: 1n }]);
+  });
+});
+
 describe("without the string arena", () => {
   const laws = [
     "text is kept to the byte",
@@ -69,7 +135,7 @@ describe("without the string arena", () => {
     "ten thousand rows in uneven batches keep their order and values",
   ];
   for (const law of destinationLaws.filter(({ name }) => laws.includes(name))) {
-    test(law.name, () => law.check(harness("each")));
+    test(law.name, () => law.check(harness({ strings: "each" })));
   }
 
   const cell = fc.option(
@@ -124,7 +190,7 @@ describe("laws can fail", () => {
   const law = (name: string) => destinationLaws.find((candidate) => candidate.name === name)!;
 
   test("when a row is lost", async () => {
-    const lossy = harness(undefined, (whole) => wrapStages(whole, dropLastRow));
+    const lossy = harness({}, (whole) => wrapStages(whole, dropLastRow));
     await expect(law("append adds").check(lossy)).rejects.toThrow();
     await expect(
       law("ten thousand rows in uneven batches keep their order and values").check(lossy),
@@ -132,12 +198,12 @@ describe("laws can fail", () => {
   });
 
   test("when a replayed package is loaded again", async () => {
-    const forgetful = harness(undefined, (whole) => wrapStages(whole, newPackageIds));
+    const forgetful = harness({}, (whole) => wrapStages(whole, newPackageIds));
     await expect(law("a replayed package changes nothing").check(forgetful)).rejects.toThrow();
   });
 
   test("when a part is taken for a whole package", async () => {
-    const hasty = harness(undefined, (whole) => wrapStages(whole, withoutParts));
+    const hasty = harness({}, (whole) => wrapStages(whole, withoutParts));
     for (const { name } of destinationLaws.filter(({ name }) => /^(?:parts|a part) /u.test(name)))
       await expect(law(name).check(hasty), name).rejects.toThrow();
   });
@@ -145,7 +211,7 @@ describe("laws can fail", () => {
   test("and a law that is said to be broken must be", async () => {
     const modest = { ...harness(), cannot: { "append adds": "no reason" } };
     await expect(law("append adds").check(modest)).rejects.toThrow("although its harness says it can't");
-    const lossy = harness(undefined, (whole) => wrapStages(whole, dropLastRow));
+    const lossy = harness({}, (whole) => wrapStages(whole, dropLastRow));
     await law("append adds").check({ ...lossy, cannot: { "append adds": "drops rows" } });
   });
 });

@@ -4,11 +4,13 @@ import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from ".
 import { SluiceError } from "../model/error.js";
 import type { Json } from "../model/json.js";
 import type { PipelineState } from "../model/state.js";
-import type { FoundTable } from "../model/table.js";
+import type { ColumnSchema, FoundTable } from "../model/table.js";
 import { checkedOptions, defineDestination } from "./destination.js";
+import { TableAppender } from "./duckdb/appender.js";
 import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
 import { duckdbDialect, sessionOn } from "./duckdb/session.js";
 import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
+import { StraightAppend } from "./duckdb/straight.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
@@ -44,8 +46,8 @@ export type DuckdbOptions = z.input<typeof options>;
 /**
  * A DuckDB database file, the default destination.
  *
- * Batches are staged in temporary tables of a connection of their own, so nothing of them reaches the file before the
- * commit, and nothing is left of them after a crash. One process at a time can have the file open.
+ * Batches are staged in temporary tables of a connection of their own, or for a large append in a transaction that the
+ * commit ends, so no reader sees them before, and nothing is left of them after a crash. One process at a time can have the file open.
  */
 export const duckdbDestination = defineDestination({
   type: "duckdb",
@@ -165,11 +167,18 @@ function queryHint(path: string, dataset: string, table: string): string {
   return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
 }
 
-/** `createDuckdb` with what only tests change: how strings are written; by default the faster way that works. */
-export function createDuckdb(
-  settings: z.output<typeof options>,
-  internals: { readonly strings?: StringMode; readonly key?: string } = {},
-): Destination {
+/** What only tests change. */
+interface Internals {
+  /** How strings are written; by default the faster way that works. */
+  readonly strings?: StringMode;
+  /** By which a database in memory is found again. */
+  readonly key?: string;
+  /** Bytes of a package from which its rows go straight into their tables. */
+  readonly straightFrom?: number;
+}
+
+/** The destination for options that were checked. */
+export function createDuckdb(settings: z.output<typeof options>, internals: Internals = {}): Destination {
   // In memory, each destination is a database of its own.
   const key = internals.key ?? `${MEMORY}${Math.random()}`;
   return {
@@ -190,7 +199,7 @@ export function createDuckdb(
         sql.createDataset(target);
         const strings = internals.strings ?? (await provenStrings(database));
         const connection = await database.connect();
-        return new DuckdbConnection(database, connection, target, strings);
+        return new DuckdbConnection(database, connection, target, { ...internals, strings });
       } catch (error) {
         database.release();
         throw error;
@@ -206,14 +215,21 @@ class DuckdbConnection implements Connection {
   readonly #session: Session;
   readonly #target: Place;
   readonly #filler: ChunkFiller;
+  readonly #internals: Internals;
   #open = true;
 
-  constructor(database: Database, connection: DuckDBConnection, target: Place, strings: StringMode) {
+  constructor(
+    database: Database,
+    connection: DuckDBConnection,
+    target: Place,
+    internals: Internals & { readonly strings: StringMode },
+  ) {
     this.#database = database;
     this.#connection = connection;
     this.#target = target;
     this.#session = sessionOn(connection, target);
-    this.#filler = chunkFiller(database.driver.binding, strings);
+    this.#internals = internals;
+    this.#filler = chunkFiller(database.driver.binding, internals.strings);
   }
 
   async acquire(pipeline: string): Promise<Lease> {
@@ -257,7 +273,16 @@ class DuckdbConnection implements Connection {
 
   async stage(plan: StagePlan): Promise<Stage> {
     const connection = await this.#database.connect();
-    return new DuckdbStage(this.#database, connection, this.#target, this.#filler, plan);
+    const session = sessionOn(connection, this.#target);
+    const { driver } = this.#database;
+    const newAppender = (name: string, columns: readonly ColumnSchema[]) =>
+      new TableAppender(driver, connection, this.#filler, this.#target, name, columns);
+    // Of other dispositions the rows have to be looked at before they meet those that are there.
+    const straight =
+      plan.writeDisposition === "append"
+        ? new StraightAppend(this.#database, session, this.#target, newAppender, this.#internals.straightFrom)
+        : undefined;
+    return new DuckdbStage(this.#database, connection, this.#target, this.#filler, plan, session, straight);
   }
 
   async remember(pipeline: string, key: string, value: Json): Promise<void> {

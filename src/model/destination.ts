@@ -31,7 +31,7 @@ export interface Destination {
    * Throws `destination/unreachable` if it is not there and can't be created.
    */
   exists?(): Promise<boolean>;
-  /** Opens it. `dataset` is the schema that holds the tables; it is created by the first commit, not before. */
+  /** Opens it. `dataset` is the schema that holds the tables; it is there from the first commit on. */
   connect(dataset: string, signal: AbortSignal): Promise<Connection>;
 }
 

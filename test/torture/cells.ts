@@ -92,16 +92,20 @@ export interface Cell {
   readonly walk: Walk;
 }
 
+/** DuckDB files into whose tables rows go straight: of appends alone, so that nothing else is worth a cell. */
+export const STRAIGHT = "duckdb-straight";
+
 /** Every destination × disposition × walk. */
 export function cellsOf(places: readonly string[]): Cell[] {
   return places.flatMap((place) =>
-    DISPOSITIONS.flatMap((disposition) =>
-      (Object.keys(PAGINATORS) as Walk[]).map((walk) => ({
-        name: `${place} ${disposition.name} ${walk}`,
-        place,
-        disposition,
-        walk,
-      })),
+    DISPOSITIONS.filter(({ name }) => place !== STRAIGHT || name.startsWith("append")).flatMap(
+      (disposition) =>
+        (Object.keys(PAGINATORS) as Walk[]).map((walk) => ({
+          name: `${place} ${disposition.name} ${walk}`,
+          place,
+          disposition,
+          walk,
+        })),
     ),
   );
 }

@@ -1,7 +1,8 @@
 // Kills the process at one of the durable steps that it takes, or lists them all. A preload, so that the code under test
 // has no failpoints in it: NODE_OPTIONS="--import .../failpoints.mjs" node dist/src/cli/main.js run ...
 //
-//   TORTURE_DRIVERS  what to watch, by commas: duckdb, copy (of DuckDB only the files that it writes), pg, fs, s3
+//   TORTURE_DRIVERS  what to watch, by commas: duckdb, copy (of DuckDB only the files that it writes), pg, fs, s3;
+//                    straight: let small appends go straight into DuckDB's tables, as only large ones do
 //   TORTURE_LIST     a file: every step's name is written to it, a line each, as it begins
 //   TORTURE_AT       number of the step to die at, from 1
 //   TORTURE_SIDE     before | during | after it; after: it is done, and nobody has been told. later: TORTURE_DELAY after it
@@ -144,7 +145,16 @@ async function watchObjects() {
   });
 }
 
+async function goStraight() {
+  const { StraightAppend } = await import("../../dist/src/destinations/duckdb/straight.js");
+  const { begins } = StraightAppend.prototype;
+  StraightAppend.prototype.begins = function (batch, waiting) {
+    return begins.call(this, { ...batch, bytes: 2 ** 40 }, waiting);
+  };
+}
+
 const DRIVERS = {
+  straight: goStraight,
   duckdb: watchDuckdb,
   copy: watchCopies,
   pg: watchPostgres,

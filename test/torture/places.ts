@@ -13,11 +13,13 @@ import { bucketStore } from "../../src/destinations/s3/store.js";
 import { s3Destination } from "../../src/destinations/s3.js";
 import { startPostgres } from "../postgres-server.js";
 import { startS3 } from "../s3-server.js";
+import { STRAIGHT } from "./cells.js";
 import type { Home, Place, Row } from "./place.js";
 
 /** The destinations of the matrix, by name. Each is started when a cell wants it. */
 export const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
   duckdb: duckdbFiles,
+  [STRAIGHT]: async () => ({ ...(await duckdbFiles()), name: STRAIGHT, drivers: "duckdb,straight" }),
   postgres: postgresDatabases,
   file: parquetFiles,
   s3: parquetObjects,

@@ -30,6 +30,8 @@ export interface Database {
   checkFile(): Promise<void>;
   /** Who holds what, since when: the leases of this process. The file's own lock keeps other processes out. */
   readonly holders: Map<string, Date>;
+  /** Tables that an open transaction has changed, and when each is free again (`straight.ts`). */
+  readonly claims: Map<string, Promise<void>>;
   /** Gives this use of the database back; the last one closes the file. */
   release(): void;
 }
@@ -147,6 +149,7 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
       path,
       catalog,
       holders: new Map(),
+      claims: new Map(),
       connect: () => instance.connect(),
       alone: inTurn(),
       checkFile: () => checkFile(path, file),

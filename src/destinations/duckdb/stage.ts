@@ -1,31 +1,25 @@
-import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Batch } from "../../model/batch.js";
 import type { PackageHeader, Receipt, Stage, StagePlan } from "../../model/destination.js";
 import type { SluiceError } from "../../model/error.js";
 import type { ColumnSchema, TableSchema } from "../../model/table.js";
-import { commitPackage, type Session, type StagedTable } from "../sql/commit.js";
+import { commitPackage, type Session } from "../sql/commit.js";
 import type { Place } from "../sql/statements.js";
 import * as sql from "../sql/statements.js";
+import { TableAppender } from "./appender.js";
 import { type Database, failed } from "./database.js";
 import { duckdbDialect, sessionOn } from "./session.js";
-import { CHUNK_ROWS, type ChunkFiller, chunkFiller, type StringMode } from "./vectors.js";
+import type { StraightAppend } from "./straight.js";
+import { type ChunkFiller, chunkFiller, type StringMode } from "./vectors.js";
 
 /** Where a connection's temporary tables are. Full names: a dataset may be called `temp`. */
 const STAGING: Place = { dialect: duckdbDialect, path: ["temp", "main"] };
 
-/**
- * Bytes staged in one table before its appender hands them over. By default DuckDB waits for 204,800 rows, which for
- * wide rows is hundreds of megabytes outside of its own memory limit; and the thread stands still meanwhile, four times
- * as long with 32 MB as with 8, for no gain in speed.
- */
-const FLUSH_BYTES = 8 * 1024 * 1024;
-
-interface Staging extends StagedTable {
-  columns: readonly ColumnSchema[];
-  appender: DuckDBAppender | undefined;
-  chunk: DuckDBDataChunk | undefined;
-  /** Bytes given to the appender since it last handed over. */
-  pending: number;
+/** A temporary table with rows of one table. */
+interface Staged {
+  readonly name: string;
+  table: TableSchema;
+  readonly appender: TableAppender;
 }
 
 /** A stage on a connection of its own, in whose temporary tables the rows wait. */
@@ -36,9 +30,14 @@ export class DuckdbStage implements Stage {
   readonly #target: Place;
   readonly #filler: ChunkFiller;
   readonly #plan: StagePlan;
-  readonly #staged = new Map<string, Staging>();
+  readonly #straight: StraightAppend | undefined;
+  readonly #staged = new Map<string, Staged>();
+  #made = 0;
+  /** Why rows of the package are gone, which must then never be committed without them. */
+  #lost: SluiceError | undefined;
   #open = true;
 
+  /** `straight`: for rows that need not wait in temporary tables. Default: all do. */
   constructor(
     database: Database,
     connection: DuckDBConnection,
@@ -46,6 +45,7 @@ export class DuckdbStage implements Stage {
     filler: ChunkFiller,
     plan: StagePlan,
     session: Session = sessionOn(connection, target),
+    straight?: StraightAppend,
   ) {
     this.#database = database;
     this.#connection = connection;
@@ -53,106 +53,119 @@ export class DuckdbStage implements Stage {
     this.#target = target;
     this.#filler = filler;
     this.#plan = plan;
+    this.#straight = straight;
   }
 
   async write(batch: Batch): Promise<void> {
     if (batch.rows === 0) return;
     try {
-      const staging = await this.#tableFor(batch.table);
-      await this.#append(staging, batch);
+      await this.#goStraight(batch);
+      const appender = (await this.#straight?.appenderFor(batch)) ?? (await this.#stagedFor(batch.table));
+      await appender.append(batch);
     } catch (error) {
-      throw this.#failed("staging rows failed", error, batch.table.name);
+      throw this.#keepLost(this.#failed("staging rows failed", error, batch.table.name));
     }
   }
 
   async commit(pkg: PackageHeader): Promise<Receipt> {
+    if (this.#lost !== undefined) throw this.#lost;
     try {
-      for (const staging of this.#staged.values()) closeAppender(staging);
+      for (const { appender } of this.#staged.values()) appender.close();
+      this.#straight?.close();
+      await this.#straight?.waitFor(pkg.tables);
       return await this.#database.alone(async () => {
         await this.#database.checkFile();
+        const written = this.#straight?.written;
         const receipt = await commitPackage(this.#session, {
           plan: this.#plan,
           pkg,
           target: this.#target,
           staging: STAGING,
-          staged: this.#staged,
+          staged: new Map(
+            [...this.#staged].map(([table, { name, appender }]) => [
+              table,
+              { name, columns: appender.columns },
+            ]),
+          ),
+          ...(written === undefined ? {} : { written }),
         });
         // The file may have gone while the commit was written.
         await this.#database.checkFile();
+        this.#straight?.end();
         await this.#clear();
         return receipt;
       });
     } catch (error) {
-      throw this.#failed("the commit failed and changed nothing", error);
+      throw this.#keepLost(this.#failed("the commit failed and changed nothing", error));
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    for (const staging of this.#staged.values()) closeAppender(staging);
+    try {
+      for (const { appender } of this.#staged.values()) appender.close();
+      this.#straight?.close();
+    } catch {
+      // Rows that nobody commits need not be taken.
+    }
     this.#staged.clear();
-    // Temporary tables go with their connection.
+    // Temporary tables and an open transaction go with their connection.
     this.#connection.closeSync();
+    this.#straight?.end();
+  }
+
+  /** Once a package is large, its rows go straight into their tables; those that wait here go first. */
+  async #goStraight(batch: Batch): Promise<void> {
+    const straight = this.#straight;
+    if (straight === undefined) return;
+    const waiting = [...this.#staged.values()].map(({ table }) => table);
+    if (!(await straight.begins(batch, waiting))) return;
+    for (const [name, staged] of this.#staged) {
+      staged.appender.close();
+      const rows = { name: staged.name, columns: staged.appender.columns };
+      if (!(await straight.move(staged.table, STAGING, rows))) continue;
+      await this.#session.run(sql.dropTable(STAGING, staged.name));
+      this.#staged.delete(name);
+    }
   }
 
   /** The staging table of a table, grown to the columns of its newest batch. */
-  async #tableFor(table: TableSchema): Promise<Staging> {
+  async #stagedFor(table: TableSchema): Promise<TableAppender> {
     const existing = this.#staged.get(table.name);
     if (existing !== undefined) {
-      if (existing.columns !== table.columns) await this.#grow(existing, table);
-      return existing;
+      if (existing.table.columns !== table.columns) await this.#grow(existing, table);
+      return existing.appender;
     }
-    const staging: Staging = {
-      name: `staged_${this.#staged.size}`,
-      columns: table.columns,
-      appender: undefined,
-      chunk: undefined,
-      pending: 0,
-    };
-    await this.#session.run(sql.createStaging(STAGING, staging.name, staging.columns));
-    this.#staged.set(table.name, staging);
-    return staging;
+    this.#made += 1;
+    const name = `staged_${this.#made}`;
+    await this.#session.run(sql.createStaging(STAGING, name, table.columns));
+    const { driver } = this.#database;
+    const appender = new TableAppender(driver, this.#connection, this.#filler, STAGING, name, table.columns);
+    this.#staged.set(table.name, { name, table, appender });
+    return appender;
   }
 
-  async #grow(staging: Staging, table: TableSchema): Promise<void> {
-    const { statements, columns } = sql.growStaging(STAGING, staging, table);
+  async #grow(staged: Staged, table: TableSchema): Promise<void> {
+    const { name, appender } = staged;
+    const { statements, columns } = sql.growStaging(STAGING, { name, columns: appender.columns }, table);
+    staged.table = table;
     if (statements.length === 0) return;
     // An appender does not survive a change of its table.
-    closeAppender(staging);
+    appender.close();
     for (const statement of statements) await this.#session.run(statement);
-    staging.columns = columns;
-  }
-
-  async #append(staging: Staging, batch: Batch): Promise<void> {
-    const appender = (staging.appender ??= await this.#connection.createAppender(
-      staging.name,
-      STAGING.path[1]!,
-      STAGING.path[0]!,
-    ));
-    const chunk = (staging.chunk ??= this.#chunkOf(appender));
-    for (let start = 0; start < batch.rows; start += CHUNK_ROWS) {
-      const rows = Math.min(CHUNK_ROWS, batch.rows - start);
-      this.#filler(chunk.chunk, staging.columns, batch, start, rows);
-      appender.appendDataChunk(chunk);
-    }
-    staging.pending += batch.bytes;
-    if (staging.pending < FLUSH_BYTES) return;
-    appender.flushSync();
-    staging.pending = 0;
-  }
-
-  /** A chunk of exactly the appender's types: then nothing is converted on the way. */
-  #chunkOf(appender: DuckDBAppender): DuckDBDataChunk {
-    const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index));
-    return this.#database.driver.api.DuckDBDataChunk.create(types);
+    appender.columns = columns;
   }
 
   async #clear(): Promise<void> {
-    for (const staging of this.#staged.values()) {
-      await this.#session.run(sql.dropTable(STAGING, staging.name));
-    }
+    for (const { name } of this.#staged.values()) await this.#session.run(sql.dropTable(STAGING, name));
     this.#staged.clear();
+  }
+
+  /** After an error the transaction with the rows that went straight is over. */
+  #keepLost(error: SluiceError): SluiceError {
+    if (this.#straight?.written !== undefined) this.#lost = error;
+    return error;
   }
 
   #failed(doing: string, error: unknown, table?: string): SluiceError {
@@ -161,14 +174,6 @@ export class DuckdbStage implements Stage {
       ...(table === undefined ? {} : { table }),
     });
   }
-}
-
-function closeAppender(staging: Staging): void {
-  const { appender } = staging;
-  staging.appender = undefined;
-  staging.chunk = undefined;
-  staging.pending = 0;
-  appender?.closeSync();
 }
 
 let proven: Promise<StringMode> | undefined;

@@ -56,6 +56,11 @@ export interface Commit {
   readonly staged: ReadonlyMap<string, StagedTable>;
   /** Rows that go before them, in tables of `target`, where they are put in as they are (`parts.ts`). Default: none. */
   readonly parts?: ReadonlyMap<string, StagedTable>;
+  /**
+   * Rows that are in the tables already, by table: then the transaction has been opened, with the dataset there, and ends
+   * here in any case. Default: none, and it is opened here.
+   */
+  readonly written?: ReadonlyMap<string, number>;
 }
 
 /** Rows per INSERT of rejects: few statements, and parameters well below any database's limit. */
@@ -82,7 +87,7 @@ export async function commitPackage(session: Session, commit: Commit): Promise<R
 async function commitRows(session: Session, commit: Commit): Promise<Receipt> {
   // Outside the transaction: the staging tables are private, and keeping the last of repeated rows can be repeated.
   if (commit.plan.writeDisposition === "merge" && commit.pkg.isPart !== true) await keepOne(session, commit);
-  await session.begin();
+  if (commit.written === undefined) await session.begin();
   try {
     const receipt = await inTransaction(session, commit);
     if (receipt.replayed) await session.run("ROLLBACK");
@@ -208,7 +213,7 @@ async function deleteAll(session: Session, { pkg, target }: Commit, counts: Coun
 
 async function insertAll(
   session: Session,
-  { pkg, target, staging, staged, parts }: Commit,
+  { pkg, target, staging, staged, parts, written: before }: Commit,
   counts: Counts,
 ): Promise<void> {
   const insert = (table: string, from: Place, rows: StagedTable | undefined) =>
@@ -216,7 +221,9 @@ async function insertAll(
   for (const { name } of pkg.tables) {
     const count = counts.get(name)!;
     const written =
-      (await insert(name, target, parts?.get(name))) + (await insert(name, staging, staged.get(name)));
+      (before?.get(name) ?? 0) +
+      (await insert(name, target, parts?.get(name))) +
+      (await insert(name, staging, staged.get(name)));
     if (written > 0) count.inserted = written - count.updated;
   }
 }

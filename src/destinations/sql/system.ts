@@ -44,6 +44,20 @@ export async function createSystem(session: Session, target: Place): Promise<voi
   }
 }
 
+/** As `createSystem`, in a transaction of its own: for a transaction to come that will be long. */
+export async function ensureSystem(session: Session, target: Place): Promise<void> {
+  const found = await findSystem(session);
+  if (missingSystem(found).length === 0 && found.every((table) => missingColumns(table).length === 0)) return;
+  await session.begin();
+  try {
+    await createSystem(session, target);
+    await session.commit();
+  } catch (error) {
+    await session.run("ROLLBACK").catch(() => 0);
+    throw error;
+  }
+}
+
 function missingColumns(found: FoundTable) {
   const names = new Set(found.columns.map(({ name }) => name));
   const wanted = SYSTEM_TABLE_SCHEMAS.find(({ name }) => name === found.name)?.columns ?? [];
