@@ -1,23 +1,17 @@
-import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { z } from "zod";
-import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
+import type { Destination } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
-import type { Json } from "../model/json.js";
-import type { PipelineState } from "../model/state.js";
-import type { ColumnSchema, FoundTable } from "../model/table.js";
 import { checkedOptions, defineDestination } from "./destination.js";
-import { TableAppender } from "./duckdb/appender.js";
-import { type Database, databaseExists, failed, MEMORY, openDatabase } from "./duckdb/database.js";
-import { duckdbDialect, sessionOn } from "./duckdb/session.js";
-import { DuckdbStage, provenStrings } from "./duckdb/stage.js";
-import { StraightAppend } from "./duckdb/straight.js";
-import { type ChunkFiller, chunkFiller, type StringMode } from "./duckdb/vectors.js";
+import { connectDuckdb, type Internals } from "./duckdb/connection.js";
+import { type DatabaseOptions, databaseExists, MEMORY } from "./duckdb/database.js";
+import { queryRows } from "./duckdb/query.js";
+import { duckdbDialect } from "./duckdb/session.js";
+import { openDuckdbThread } from "./duckdb/thread.js";
 import { commandWord, quotedName } from "./query-hint.js";
-import { commitNote, type Session, type SqlValue } from "./sql/commit.js";
-import { pruneHistory } from "./sql/prune.js";
-import { forgetState, readPipelineState } from "./sql/state.js";
-import type { Place } from "./sql/statements.js";
+import type { SqlValue } from "./sql/commit.js";
 import * as sql from "./sql/statements.js";
+import { PLACE } from "./thread/messages.js";
+import { connectIn } from "./thread/proxy.js";
 
 const options = z.strictObject({
   path: z
@@ -55,7 +49,7 @@ export const duckdbDestination = defineDestination({
   summary: "A DuckDB database file on this machine. Needs no server.",
   options,
   fromUri: readUri,
-  create: (settings) => createDuckdb(settings),
+  create: (settings) => threadedDuckdb(settings),
   examples: [
     {
       title: "A file in a folder",
@@ -80,7 +74,7 @@ export const duckdbDestination = defineDestination({
  * const destination = duckdb("calls.duckdb", { memory_limit: "512MB" });
  */
 export function duckdb(path: string, settings: Omit<DuckdbOptions, "path"> = {}): Destination {
-  return createDuckdb(checkedOptions("duckdb", options, { ...settings, path }));
+  return threadedDuckdb(checkedOptions("duckdb", options, { ...settings, path }));
 }
 
 /**
@@ -100,25 +94,13 @@ export async function queryDuckdb(
   values: readonly SqlValue[] = [],
   key = path,
 ): Promise<Record<string, unknown>[]> {
-  const database = await openDatabase(options.parse({ path }), key);
+  const settings = options.parse({ path });
+  const thread = path === MEMORY ? undefined : openDuckdbThread();
+  if (thread === undefined) return queryRows(settings, key, statement, values);
   try {
-    const connection = await database.connect();
-    try {
-      const reader = await connection.runAndReadAll(statement, [...values]);
-      const names = reader.deduplicatedColumnNames();
-      const types = names.map((_, index) => reader.columnType(index).toString());
-      return reader
-        .getRows()
-        .map((row) =>
-          Object.fromEntries(row.map((value, index) => [names[index]!, plainValue(value, types[index]!)])),
-        );
-    } catch (error) {
-      throw failed("the query failed", error);
-    } finally {
-      connection.closeSync();
-    }
+    return await thread.call(PLACE, "query", [settings, statement, values]);
   } finally {
-    database.release();
+    thread.release();
   }
 }
 
@@ -167,18 +149,11 @@ function queryHint(path: string, dataset: string, table: string): string {
   return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
 }
 
-/** What only tests change. */
-interface Internals {
-  /** How strings are written; by default the faster way that works. */
-  readonly strings?: StringMode;
-  /** By which a database in memory is found again. */
-  readonly key?: string;
-  /** Bytes of a package from which its rows go straight into their tables. */
-  readonly straightFrom?: number;
-}
-
-/** The destination for options that were checked. */
-export function createDuckdb(settings: z.output<typeof options>, internals: Internals = {}): Destination {
+/** The destination in this thread. `key`: by which a database in memory is found again. */
+export function createDuckdb(
+  settings: DatabaseOptions,
+  internals: Internals & { readonly key?: string } = {},
+): Destination {
   // In memory, each destination is a database of its own.
   const key = internals.key ?? `${MEMORY}${Math.random()}`;
   return {
@@ -192,146 +167,22 @@ export function createDuckdb(settings: z.output<typeof options>, internals: Inte
     exists: () => databaseExists(settings.path),
     async connect(dataset, signal) {
       signal.throwIfAborted();
-      const database = await openDatabase(settings, key);
-      try {
-        const target = { dialect: duckdbDialect, path: [database.catalog, dataset] };
-        // A dataset name that can't be is refused now, not by the first commit.
-        sql.createDataset(target);
-        const strings = internals.strings ?? (await provenStrings(database));
-        const connection = await database.connect();
-        return new DuckdbConnection(database, connection, target, { ...internals, strings });
-      } catch (error) {
-        database.release();
-        throw error;
-      }
+      return connectDuckdb(settings, key, dataset, internals);
     },
   };
 }
 
-class DuckdbConnection implements Connection {
-  readonly keepsParts = true;
-  readonly #database: Database;
-  readonly #connection: DuckDBConnection;
-  readonly #session: Session;
-  readonly #target: Place;
-  readonly #filler: ChunkFiller;
-  readonly #internals: Internals;
-  #open = true;
-
-  constructor(
-    database: Database,
-    connection: DuckDBConnection,
-    target: Place,
-    internals: Internals & { readonly strings: StringMode },
-  ) {
-    this.#database = database;
-    this.#connection = connection;
-    this.#target = target;
-    this.#session = sessionOn(connection, target);
-    this.#internals = internals;
-    this.#filler = chunkFiller(database.driver.binding, internals.strings);
-  }
-
-  async acquire(pipeline: string): Promise<Lease> {
-    const { holders, path } = this.#database;
-    const dataset = this.#target.path.at(-1)!;
-    const key = JSON.stringify([dataset.toLowerCase(), pipeline]);
-    const since = holders.get(key);
-    if (since !== undefined) {
-      throw new SluiceError(
-        "destination/locked",
-        `pipeline ${pipeline} is being written to dataset ${dataset} of ${path} by another run of this process, ` +
-          `since ${since.toISOString()}`,
-        { hint: "Wait for that run to end, or give one of the two pipelines another name." },
-      );
-    }
-    const mine = new Date();
-    holders.set(key, mine);
-    return {
-      pipeline,
-      async [Symbol.asyncDispose]() {
-        if (holders.get(key) === mine) holders.delete(key);
-      },
-    };
-  }
-
-  async state(pipeline: string): Promise<PipelineState | undefined> {
-    try {
-      return await readPipelineState(this.#session, this.#target, pipeline);
-    } catch (error) {
-      throw failed(`reading the state of pipeline ${pipeline} failed`, error);
-    }
-  }
-
-  async describe(tables: readonly string[]): Promise<readonly FoundTable[]> {
-    try {
-      return await this.#session.describe(tables);
-    } catch (error) {
-      throw failed("reading the tables' columns failed", error);
-    }
-  }
-
-  async stage(plan: StagePlan): Promise<Stage> {
-    const connection = await this.#database.connect();
-    const session = sessionOn(connection, this.#target);
-    const { driver } = this.#database;
-    const newAppender = (name: string, columns: readonly ColumnSchema[]) =>
-      new TableAppender(driver, connection, this.#filler, this.#target, name, columns);
-    // Of other dispositions the rows have to be looked at before they meet those that are there.
-    const straight =
-      plan.writeDisposition === "append"
-        ? new StraightAppend(this.#database, session, this.#target, newAppender, this.#internals.straightFrom)
-        : undefined;
-    return new DuckdbStage(this.#database, connection, this.#target, this.#filler, plan, session, straight);
-  }
-
-  async remember(pipeline: string, key: string, value: Json): Promise<void> {
-    try {
-      await this.#database.alone(() =>
-        commitNote(this.#session, this.#target, { pipeline, key, value, at: Date.now() }),
-      );
-    } catch (error) {
-      throw failed(`storing a note of pipeline ${pipeline} failed`, error);
-    }
-  }
-
-  async prune(pipeline: string, before: number): Promise<Pruned> {
-    try {
-      return await this.#database.alone(() => pruneHistory(this.#session, this.#target, pipeline, before));
-    } catch (error) {
-      throw failed(`forgetting old loads of pipeline ${pipeline} failed`, error);
-    }
-  }
-
-  async resetState(pipeline: string, resources: readonly string[] = []): Promise<void> {
-    try {
-      await this.#database.alone(() => forgetState(this.#session, this.#target, pipeline, resources));
-    } catch (error) {
-      throw failed(`forgetting the state of pipeline ${pipeline} failed`, error);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#connection.closeSync();
-    this.#database.release();
-  }
-}
-
-function plainValue(value: DuckDBValue, type: string): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (type === "BLOB" && "bytes" in value) return value.bytes;
-  const text = value.toString();
-  if (type.startsWith("TIMESTAMP") && "micros" in value) return isoTimestamp(value.micros as bigint) ?? text;
-  if (type === "TIME") return text.includes(".") ? text.padEnd(15, "0") : `${text}.000000`;
-  return text;
-}
-
-/** Microseconds since 1970 as ISO text, where the calendar of ISO reaches. */
-function isoTimestamp(micros: bigint): string | undefined {
-  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  const date = new Date(Number((micros - fraction) / 1000n));
-  if (Number.isNaN(date.getTime())) return undefined;
-  return `${date.toISOString().slice(0, -5)}.${String(fraction).padStart(6, "0")}Z`;
+/** The destination as it is used: a file is opened by the thread that has all files of this process. */
+function threadedDuckdb(settings: DatabaseOptions): Destination {
+  const here = createDuckdb(settings);
+  if (settings.path === MEMORY) return here;
+  return {
+    ...here,
+    async connect(dataset, signal) {
+      signal.throwIfAborted();
+      const thread = openDuckdbThread();
+      if (thread === undefined) return here.connect(dataset, signal);
+      return connectIn(thread, [settings, dataset]);
+    },
+  };
 }

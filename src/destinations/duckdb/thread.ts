@@ -1,0 +1,18 @@
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { openThread, type Thread } from "../thread/thread.js";
+
+const FILE = new URL("./worker.js", import.meta.url);
+
+let isThreaded: boolean | undefined;
+
+/**
+ * The thread that opens all database files of this process: DuckDB does not refuse a second instance on one file within
+ * one process, and two of them corrupt it. Undefined where there is none, and everything is done in this thread: with one
+ * processor it would gain nothing, and sources that are run uncompiled have no file for it.
+ */
+export function openDuckdbThread(): Thread | undefined {
+  // Decided once, or there would be two instances.
+  isThreaded ??= availableParallelism() > 1 && existsSync(FILE);
+  return isThreaded ? openThread(FILE) : undefined;
+}

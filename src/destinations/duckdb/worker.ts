@@ -1,0 +1,18 @@
+// The entry of DuckDB's thread (`thread.ts`). It imports what a connection needs and no more: it starts with every run.
+import { parentPort, workerData } from "node:worker_threads";
+import type { SqlValue } from "../sql/commit.js";
+import { serve } from "../thread/host.js";
+import type { ThreadData } from "../thread/messages.js";
+import { connectDuckdb } from "./connection.js";
+import type { DatabaseOptions } from "./database.js";
+import { queryRows } from "./query.js";
+
+serve(
+  parentPort!,
+  {
+    connect: (settings: DatabaseOptions, dataset: string) => connectDuckdb(settings, settings.path, dataset),
+    query: (settings: DatabaseOptions, statement: string, values: readonly SqlValue[]) =>
+      queryRows(settings, settings.path, statement, values),
+  },
+  workerData as ThreadData,
+);

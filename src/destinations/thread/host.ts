@@ -1,0 +1,101 @@
+import type { MessagePort } from "node:worker_threads";
+import type { Connection } from "../../model/destination.js";
+import { inTurn } from "../in-turn.js";
+import {
+  type Answer,
+  type Broken,
+  type Call,
+  END,
+  nameOf,
+  type Opened,
+  PLACE,
+  type ThreadData,
+  toCrossing,
+} from "./messages.js";
+
+/** What a thread serves. Arguments and values are plain data. */
+export interface HostedPlace {
+  connect(...args: never[]): Promise<Connection>;
+  query?(...args: never[]): Promise<unknown>;
+}
+
+/** Something that is open in this thread. */
+interface Held {
+  readonly methods: Readonly<Record<string, (...args: never[]) => unknown>> & Partial<AsyncDisposable>;
+  /** How its calls are run: those of a stage one after the other, since the next batch is sent before this one is in. */
+  readonly run: <T>(task: () => Promise<T>) => Promise<T>;
+}
+
+/** Methods that open something. It stays here. */
+const OPENS: ReadonlySet<string> = new Set(["connect", "acquire", "stage"]);
+
+/**
+ * Answers the calls that come through a port, until it is told to end.
+ *
+ * A thread must not be taken down while a driver is at work: the work's end would find no JavaScript to tell, and that
+ * aborts the whole process. So it ends by itself when nothing is under way, and a defect does not end it.
+ */
+export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadData): void {
+  const held = new Map<number, Held>([[PLACE, hold("place", place)]]);
+  let underWay = 0;
+  let isEnding = false;
+
+  async function answer(call: Call): Promise<Answer> {
+    const { id, on, method, args } = call;
+    try {
+      const target = held.get(on);
+      if (target === undefined) throw new Error(`nothing is open as number ${on} for ${method}`);
+      if (method === "dispose") {
+        await target.run(async () => target.methods[Symbol.asyncDispose]?.());
+        held.delete(on);
+        return { id, value: undefined };
+      }
+      const value = await target.run(async () => {
+        if (isEnding) throw new Error(`the process ends before ${method}`);
+        return target.methods[method]!(...(args as never[]));
+      });
+      if (!OPENS.has(method)) return { id, value };
+      held.set(id, hold(method, value as object));
+      return { id, value: openedAs(id, value as Partial<Connection>) };
+    } catch (error) {
+      return { id, error: toCrossing(error) };
+    }
+  }
+
+  async function take(call: Call): Promise<void> {
+    underWay += 1;
+    const result = await answer(call);
+    underWay -= 1;
+    port.postMessage(result, []);
+    endWhenIdle();
+  }
+
+  function endWhenIdle(): void {
+    if (!isEnding || underWay > 0) return;
+    Atomics.store(idle, 0, 1);
+    Atomics.notify(idle, 0);
+    port.close();
+  }
+
+  port.on("message", (call: Call | typeof END) => {
+    if (call !== END) return void take(call);
+    isEnding = true;
+    endWhenIdle();
+  });
+  process.on("uncaughtException", (thrown) =>
+    port.postMessage({ broken: nameOf(thrown) } satisfies Broken, []),
+  );
+}
+
+function hold(method: string, opened: object): Held {
+  const methods = opened as Held["methods"];
+  return { methods, run: method === "stage" ? inTurn() : (task) => task() };
+}
+
+function openedAs(id: number, { keepsParts, prune }: Partial<Connection>): Opened {
+  return {
+    id,
+    ...(keepsParts === undefined ? {} : { keepsParts }),
+    ...(prune === undefined ? {} : { prunes: true }),
+  };
+}
