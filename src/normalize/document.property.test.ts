@@ -111,11 +111,17 @@ const added = fc.option(
   { nil: undefined },
 );
 /** Which records stay: by index, over and over. */
-const stay = fc.oneof(fc.constant([true]), fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }));
+const stay = fc.oneof(
+  fc.constant<readonly boolean[]>([true]),
+  fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
+);
 const changes = fc.array(fc.record({ added, stay }), { minLength: 1, maxLength: 4 });
 
 /** A page as a walk hands it over, after fields were added and records left out. */
-function changed(records: Records, { added, stay }: { added: JsonObject | undefined; stay: boolean[] }) {
+function changed(
+  records: Records,
+  { added, stay }: { added: JsonObject | undefined; stay: readonly boolean[] },
+) {
   const more = added === undefined ? records : adding(records, added);
   return staying(more, (index) => stay[index % stay.length]!);
 }
@@ -253,3 +259,18 @@ it(
   },
   60_000 + 50 * RUNS,
 );
+
+it("a declared column is meant by a key that is added, if that is the key by its very name", () => {
+  const body = '[{"Name":"x"}]';
+  const how: ResourceHints = {
+    writeDisposition: "append",
+    primaryKey: [],
+    columns: [{ name: "name", dataType: "text", nullable: false }],
+  };
+  const named = (records: Records) => adding(records, { name: null });
+  const values = load([body], how, false, () =>
+    named({ kind: "objects", values: parseExactJson(body) as Json[] }),
+  );
+  const documents = load([body], how, false, () => named(recordsAt(readDocument(Buffer.from(body))!, 0)!));
+  expect(documents).toStrictEqual(values);
+});
