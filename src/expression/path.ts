@@ -11,6 +11,16 @@ export interface JsonPath {
   find(value: Json): readonly Json[];
   /** The first of them. */
   first(value: Json): Json | undefined;
+  /** The first of them in what is no value yet, such as a document. Dotted keys only: absent for JSONPath and `$`. */
+  firstIn?<Node>(root: Node, steps: Steps<Node>): Node | undefined;
+}
+
+/** How a dotted path is followed in what is like JSON; both give undefined where there is nothing. */
+export interface Steps<Node> {
+  /** The own member of an object. */
+  readonly member: (node: Node, key: string) => Node | undefined;
+  /** The item of a list. */
+  readonly item: (node: Node, index: number) => Node | undefined;
 }
 
 /**
@@ -42,19 +52,25 @@ function dottedPath(text: string): JsonPath {
   if (segments.includes("")) throw notAPath(text, "it starts or ends with a dot");
   // What is left of the path after each segment: tried as one key before it is split.
   const rests = segments.map((_, index) => segments.slice(index).join("."));
-  const first = (root: Json): Json | undefined => {
-    let value: Json | undefined = root;
-    for (const [index, segment] of segments.entries()) {
-      const rest = rests[index] ?? segment;
-      if (isObject(value) && Object.hasOwn(value, rest)) return value[rest];
-      value = step(value, segment);
-      if (value === undefined) return undefined;
+  const indexes = segments.map((segment) => (/^\d+$/.test(segment) ? Number(segment) : undefined));
+  const firstIn = <Node>(root: Node, { member, item }: Steps<Node>): Node | undefined => {
+    let node = root;
+    for (let at = 0; at < segments.length; at++) {
+      const whole = member(node, rests[at]!);
+      if (whole !== undefined) return whole;
+      const index = indexes[at];
+      const next = at + 1 < segments.length ? member(node, segments[at]!) : undefined;
+      const inner = next ?? (index === undefined ? undefined : item(node, index));
+      if (inner === undefined) return undefined;
+      node = inner;
     }
-    return value;
+    return node;
   };
+  const first = (root: Json): Json | undefined => firstIn<Json>(root, IN_VALUES);
   return {
     source: text,
     first,
+    firstIn,
     find: (root) => {
       const value = first(root);
       return value === undefined ? [] : [value];
@@ -62,10 +78,11 @@ function dottedPath(text: string): JsonPath {
   };
 }
 
-function step(value: Json, segment: string): Json | undefined {
-  if (Array.isArray(value)) return /^\d+$/.test(segment) ? value[Number(segment)] : undefined;
-  return isObject(value) && Object.hasOwn(value, segment) ? value[segment] : undefined;
-}
+/** The steps in a value. */
+export const IN_VALUES: Steps<Json> = {
+  member: (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+  item: (value, index) => (Array.isArray(value) ? (value[index] as Json | undefined) : undefined),
+};
 
 function jsonPath(text: string): JsonPath {
   const query = compile(text);

@@ -4,7 +4,7 @@ import type { Json } from "../model/json.js";
 import { readDocument } from "./document.js";
 import { parseExactJson } from "./exact.js";
 import { Keys } from "./keys.js";
-import { countOf, firstOf, lastOf, recordsAt } from "./records.js";
+import { countOf, recordAt, recordsAt } from "./records.js";
 import { placeOf, valueAround, valueAt } from "./values.js";
 
 const read = (text: string, keys?: Keys) => readDocument(Buffer.from(text), keys);
@@ -156,8 +156,8 @@ describe("records in a document", () => {
 
   it("are counted, and become values one by one or all", () => {
     expect(countOf(records)).toBe(3);
-    expect(firstOf(records)).toStrictEqual({ id: 1 });
-    expect(lastOf(records)).toStrictEqual({ id: 9007199254740993n });
+    expect(recordAt(records, 0)).toStrictEqual({ id: 1 });
+    expect(recordAt(records, -1)).toStrictEqual({ id: 9007199254740993n });
     expect(records.values).toStrictEqual([{ id: 1 }, { id: 2 }, { id: 9007199254740993n }]);
   });
 

@@ -1,5 +1,5 @@
 import type { JsonDocument } from "../model/document.js";
-import type { Json } from "../model/json.js";
+import { isObject, type Json, type JsonObject } from "../model/json.js";
 import type { DocumentRecords, Records } from "../model/source.js";
 import { LIST, VALUE_WORDS } from "./document.js";
 import { valueAt } from "./values.js";
@@ -9,16 +9,48 @@ export function recordsAt(document: JsonDocument, list: number): DocumentRecords
   const { tape } = document;
   if (tape[list] !== LIST) return undefined;
   const end = tape[list + 3]!;
-  let count = 0;
-  for (let at = list + VALUE_WORDS; at < end; at = tape[at + 3]!) count++;
+  const places: number[] = [];
+  for (let at = list + VALUE_WORDS; at < end; at = tape[at + 3]!) places.push(at);
+  return recordsOf(document, places, undefined, () => valueAt(document, list) as readonly Json[]);
+}
+
+/** Those records of a page that stay, by their index in it; the page itself if all do. */
+export function staying(records: Records, stays: (index: number) => boolean): Records {
+  if (records.kind === "objects")
+    return { kind: "objects", values: records.values.filter((_, index) => stays(index)) };
+  const places = records.places.filter((_, index) => stays(index));
+  return places.length === records.places.length
+    ? records
+    : recordsOf(records.document, places, records.added);
+}
+
+/** The records of a page, each with these fields besides. */
+export function adding(records: Records, fields: JsonObject): Records {
+  if (records.kind === "objects")
+    return { kind: "objects", values: records.values.map((record) => withAdded(record, fields)) };
+  return recordsOf(records.document, records.places, { ...records.added, ...fields });
+}
+
+/** A record with fields besides, which count over its own. One that is no object becomes an object, as its `value`. */
+export function withAdded(record: Json, fields: JsonObject | undefined): Json {
+  if (fields === undefined) return record;
+  return isObject(record) ? { ...record, ...fields } : { value: record, ...fields };
+}
+
+function recordsOf(
+  document: JsonDocument,
+  places: readonly number[],
+  added: JsonObject | undefined,
+  make: () => readonly Json[] = () => places.map((place) => withAdded(valueAt(document, place), added)),
+): DocumentRecords {
   let values: readonly Json[] | undefined;
   return {
     kind: "document",
     document,
-    list,
-    count,
+    places,
+    ...(added === undefined ? {} : { added }),
     get values() {
-      values ??= valueAt(document, list) as readonly Json[];
+      values ??= make();
       return values;
     },
   };
@@ -26,32 +58,28 @@ export function recordsAt(document: JsonDocument, list: number): DocumentRecords
 
 /** How many records a page has. */
 export function countOf(records: Records): number {
-  return records.kind === "document" ? records.count : records.values.length;
+  return records.kind === "document" ? records.places.length : records.values.length;
 }
 
-/** The first record alone. */
-export function firstOf(records: Records): Json | undefined {
-  if (records.kind === "objects") return records.values[0];
-  return records.count === 0 ? undefined : valueAt(records.document, records.list + VALUE_WORDS);
+/** One record alone, by its index; -1 is the last. Undefined if there is none. */
+export function recordAt(records: Records, index: number): Json | undefined {
+  if (records.kind === "objects") return records.values.at(index);
+  const place = records.places.at(index);
+  return place === undefined ? undefined : withAdded(valueAt(records.document, place), records.added);
 }
 
-/** The last record alone. */
-export function lastOf(records: Records): Json | undefined {
-  if (records.kind === "objects") return records.values.at(-1);
-  const { tape } = records.document;
-  let last = records.list + VALUE_WORDS;
-  const end = tape[records.list + 3]!;
-  if (last === end) return undefined;
-  while (tape[last + 3]! < end) last = tape[last + 3]!;
-  return valueAt(records.document, last);
-}
-
-/** Whether two lists are written in the same way. */
+/** Whether two lists of records are written in the same way; of some that were given fields besides nobody asks. */
 export function sameBytes(one: DocumentRecords, other: DocumentRecords): boolean {
-  return textOf(one).equals(textOf(other));
+  const { places } = one;
+  if (places.length !== other.places.length || one.added !== other.added) return false;
+  return places.every((place, index) => sameValue(one.document, place, other.document, other.places[index]!));
 }
 
-function textOf({ document: { bytes, tape }, list }: DocumentRecords): Buffer {
-  const start = tape[list + 1]!;
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, tape[list + 2]! - start);
+function sameValue(one: JsonDocument, place: number, other: JsonDocument, otherPlace: number): boolean {
+  return one.tape[place] === other.tape[otherPlace] && bytesAt(one, place).equals(bytesAt(other, otherPlace));
+}
+
+function bytesAt({ bytes, tape }: JsonDocument, place: number): Buffer {
+  const start = tape[place + 1]!;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, tape[place + 2]! - start);
 }

@@ -1,6 +1,6 @@
 import type { JsonDocument } from "../model/document.js";
 import type { Json } from "../model/json.js";
-import { ESCAPED, KEY_WORDS, OBJECT, STRING, VALUE_WORDS } from "./document.js";
+import { ESCAPED, KEY_WORDS, LIST, OBJECT, STRING, VALUE_WORDS } from "./document.js";
 import { parseExactJson, setOwn } from "./exact.js";
 
 /** The value at a place in a document's tape, as `parseExactJson` gives it. */
@@ -24,19 +24,29 @@ export function textAt({ bytes }: JsonDocument, start: number, end: number): str
  * with one key the last one counts, as in `JSON.parse`.
  */
 export function placeOf(document: JsonDocument, keys: readonly string[], from = 0): number | undefined {
-  const { tape, keys: names } = document;
-  let place = from;
-  for (const key of keys) {
-    if (tape[place] !== OBJECT) return undefined;
-    let found: number | undefined;
-    const end = tape[place + 3]!;
-    for (let at = place + VALUE_WORDS; at < end; at = tape[at + KEY_WORDS + 3]!) {
-      if (names[tape[at]!] === key) found = at + KEY_WORDS;
-    }
-    if (found === undefined) return undefined;
-    place = found;
-  }
+  let place: number | undefined = from;
+  for (const key of keys) if (place !== undefined) place = memberOf(document, place, key);
   return place;
+}
+
+/** The place of an object's member; undefined if it has none of this name, or is no object. */
+export function memberOf({ tape, keys }: JsonDocument, object: number, key: string): number | undefined {
+  if (tape[object] !== OBJECT) return undefined;
+  let found: number | undefined;
+  const end = tape[object + 3]!;
+  for (let at = object + VALUE_WORDS; at < end; at = tape[at + KEY_WORDS + 3]!) {
+    if (keys[tape[at]!] === key) found = at + KEY_WORDS;
+  }
+  return found;
+}
+
+/** The place of a list's item; undefined if it has no such, or is no list. */
+export function itemOf({ tape }: JsonDocument, list: number, index: number): number | undefined {
+  if (tape[list] !== LIST) return undefined;
+  const end = tape[list + 3]!;
+  let at = list + VALUE_WORDS;
+  for (let left = index; at < end && left > 0; left--) at = tape[at + 3]!;
+  return at < end ? at : undefined;
 }
 
 /**

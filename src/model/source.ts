@@ -207,8 +207,8 @@ export interface Page {
 }
 
 /**
- * A page's records: as values, or as a list in a document that becomes values only where somebody asks for `values`.
- * Whoever changes or drops records makes a new page of objects.
+ * A page's records: as values, or in a document, where they become values only if somebody asks for `values`. Of those
+ * in a document some may be left out, and all may be given the same fields; who changes more makes them objects.
  */
 export type Records = ObjectRecords | DocumentRecords;
 
@@ -220,11 +220,14 @@ export interface ObjectRecords {
 export interface DocumentRecords {
   readonly kind: "document";
   readonly document: JsonDocument;
-  /** Place of the list in the document's tape. */
-  readonly list: number;
-  /** How many there are. */
-  readonly count: number;
-  /** Made when it is first asked for. */
+  /** Where they are in the document's tape. */
+  readonly places: readonly number[];
+  /**
+   * Fields that each of them has besides, which count over its own; one that is no object is an object with its `value`
+   * then.
+   */
+  readonly added?: JsonObject;
+  /** Made when it is first asked for, with what is added. */
   readonly values: readonly Json[];
 }
 

@@ -3,9 +3,9 @@ import { expect, it } from "vitest";
 import { readDocument } from "../json/document.js";
 import { parseExactJson } from "../json/exact.js";
 import { Keys } from "../json/keys.js";
-import { recordsAt } from "../json/records.js";
+import { adding, recordsAt, staying } from "../json/records.js";
 import type { Batch } from "../model/batch.js";
-import type { Json } from "../model/json.js";
+import type { Json, JsonObject } from "../model/json.js";
 import type { ColumnHint, ContractMode, Records, ResourceHints } from "../model/source.js";
 import { SYSTEM_COLUMNS } from "../model/table.js";
 import { createNormalizer } from "./normalizer.js";
@@ -97,6 +97,34 @@ const pages = fc.array(fc.array(fc.oneof(record, regular, scalar), { minLength: 
   minLength: 1,
   maxLength: 4,
 });
+
+/** What a page's records get besides: nothing, or fields of which some are keys that records have themselves. */
+const added = fc.option(
+  fc.dictionary(
+    fc.oneof(
+      fc.constantFrom("_parent_id", "_parent_geo", "value"),
+      key.filter((name) => !name.includes("\\")),
+    ),
+    fc.oneof(scalar, record, fc.constant('[{"n":1},[2],null]')).map((text) => parseExactJson(text)),
+    { maxKeys: 3, noNullPrototype: true },
+  ),
+  { nil: undefined },
+);
+/** Which records stay: by index, over and over. */
+const stay = fc.oneof(
+  fc.constant<readonly boolean[]>([true]),
+  fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
+);
+const changes = fc.array(fc.record({ added, stay }), { minLength: 1, maxLength: 4 });
+
+/** A page as a walk hands it over, after fields were added and records left out. */
+function changed(
+  records: Records,
+  { added, stay }: { added: JsonObject | undefined; stay: readonly boolean[] },
+) {
+  const more = added === undefined ? records : adding(records, added);
+  return staying(more, (index) => stay[index % stay.length]!);
+}
 
 const mode = fc.constantFrom<ContractMode>("evolve", "freeze", "discard_row", "discard_value");
 const hints: fc.Arbitrary<ResourceHints> = fc
@@ -204,3 +232,45 @@ it(
   },
   60_000 + 50 * RUNS,
 );
+
+it(
+  "a document whose records were given fields, and of which some are left out, becomes the same tables as its values",
+  () => {
+    fc.assert(
+      fc.property(pages, changes, hints, fc.boolean(), (records, changes, how, settled) => {
+        const bodies = records.map((items) => `[${items.join(" , ")}]`);
+        const reader = (read: (body: string) => Records) => {
+          let page = 0;
+          return (body: string) => changed(read(body), changes[page++ % changes.length]!);
+        };
+        const values = load(
+          bodies,
+          how,
+          settled,
+          reader((body) => ({ kind: "objects", values: parseExactJson(body) as Json[] })),
+        );
+        const keys = new Keys();
+        const read = reader((body) => recordsAt(readDocument(Buffer.from(body), keys)!, 0)!);
+        const documents = load(bodies, how, settled, read);
+        expect(documents).toStrictEqual(values);
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  60_000 + 50 * RUNS,
+);
+
+it("a declared column is meant by a key that is added, if that is the key by its very name", () => {
+  const body = '[{"Name":"x"}]';
+  const how: ResourceHints = {
+    writeDisposition: "append",
+    primaryKey: [],
+    columns: [{ name: "name", dataType: "text", nullable: false }],
+  };
+  const named = (records: Records) => adding(records, { name: null });
+  const values = load([body], how, false, () =>
+    named({ kind: "objects", values: parseExactJson(body) as Json[] }),
+  );
+  const documents = load([body], how, false, () => named(recordsAt(readDocument(Buffer.from(body))!, 0)!));
+  expect(documents).toStrictEqual(values);
+});

@@ -11,6 +11,7 @@ import {
   STRING,
   VALUE_WORDS,
 } from "../json/document.js";
+import { withAdded } from "../json/records.js";
 import { valueAt } from "../json/values.js";
 import type { JsonDocument } from "../model/document.js";
 import type { JsonObject } from "../model/json.js";
@@ -27,12 +28,10 @@ import { addValue as addJson, addRecord, beginRecord, endRecord, newField } from
  * values. Whatever is not as its column expects it (first values, other types, escapes, long numbers) is made a value
  * and goes the way of `values.ts`, which alone says what a schema becomes.
  */
-export function addDocument(load: Load, { document, list }: DocumentRecords): number {
-  const { tape } = document;
-  const end = tape[list + 3]!;
+export function addDocument(load: Load, { document, places, added }: DocumentRecords): number {
   let rows = 0;
-  for (let at = list + VALUE_WORDS; at < end; at = tape[at + 3]!) {
-    if (addDocumentRecord(load, document, at)) rows++;
+  for (const place of places) {
+    if (addDocumentRecord(load, document, place, added)) rows++;
   }
   return rows;
 }
@@ -45,6 +44,8 @@ interface Reading {
   readonly tape: Uint32Array;
   /** Place of the root record. */
   readonly record: number;
+  /** What it has besides. */
+  readonly added: JsonObject | undefined;
   /** Whether the record is known to have no key twice in one object. */
   isProven: boolean;
   /** Whether it is known to have one: then nothing of it was stored yet that would change a schema. */
@@ -54,17 +55,24 @@ interface Reading {
 /** Counts the objects that were read, so that a field knows whether it was met before in the same one. */
 let objects = 0;
 
-function addDocumentRecord(load: Load, document: JsonDocument, place: number): boolean {
+function addDocumentRecord(
+  load: Load,
+  document: JsonDocument,
+  place: number,
+  added: JsonObject | undefined,
+): boolean {
+  const { bytes, tape } = document;
+  const value = () => withAdded(valueAt(document, place), added);
+  if (added !== undefined && tape[place] !== OBJECT) return addRecord(load, value());
   // A record that turns out to have one key twice is taken out again.
   for (const table of load.tables) table.mark = table.rows;
-  const { bytes, tape } = document;
-  const reading = { load, document, bytes, tape, record: place, isProven: false, hasRepeats: false };
-  const row = beginRecord(load, () => valueAt(document, place));
+  const reading = { load, document, bytes, tape, record: place, added, isProven: false, hasRepeats: false };
+  const row = beginRecord(load, value);
   if (row < 0) return false;
   addItem(reading, load.root, place, row);
   if (!reading.hasRepeats) return endRecord(load, row);
   for (const table of load.tables) table.rollBack();
-  return addRecord(load, valueAt(document, place));
+  return addRecord(load, value());
 }
 
 function addItem(reading: Reading, table: TableBuilder, place: number, row: number): void {
@@ -88,18 +96,48 @@ function addObject(reading: Reading, table: TableBuilder, shape: Shape, place: n
     field.met = object;
     expected = field.index + 1;
     addValue(reading, table, field, at + KEY_WORDS, row);
+    if (reading.hasRepeats) return;
+  }
+  if (place === reading.record && reading.added !== undefined)
+    addAdded(reading, table, shape, reading.added, object, expected, row);
+}
+
+/** What is added to a record comes last. A record with such a key of its own is taken for one with a key twice. */
+function addAdded(
+  reading: Reading,
+  table: TableBuilder,
+  shape: Shape,
+  added: JsonObject,
+  object: number,
+  expected: number,
+  row: number,
+): void {
+  for (const key in added) if (shape.find(key)?.met === object) reading.hasRepeats = true;
+  if (reading.hasRepeats) return;
+  for (const key in added) {
+    const field = shape.find(key) ?? newKey(reading, table, shape, key, reading.record, expected);
+    expected = field.index + 1;
+    addJson(reading.load, table, field, added[key], row);
   }
 }
 
 function newKey(
-  { load, document }: Reading,
+  { load, document, record, added }: Reading,
   table: TableBuilder,
   shape: Shape,
   key: string,
   owner: number,
   at: number,
 ): Field {
-  return newField(load, table, shape, key, valueAt(document, owner) as JsonObject, at);
+  const value = valueAt(document, owner);
+  return newField(
+    load,
+    table,
+    shape,
+    key,
+    (owner === record ? withAdded(value, added) : value) as JsonObject,
+    at,
+  );
 }
 
 const instant: Instant = { seconds: 0, micros: 0 };
@@ -164,7 +202,8 @@ function addSurprise(reading: Reading, table: TableBuilder, field: Field, place:
   const { load, document } = reading;
   // Of a key that comes twice only the last value counts: the others must leave no trace in the schema.
   if (!reading.isProven) {
-    reading.hasRepeats = hasRepeats(document, reading.record, MAX_LEVEL);
+    reading.hasRepeats =
+      hasOwnOf(document, reading.record, reading.added) || hasRepeats(document, reading.record, MAX_LEVEL);
     if (reading.hasRepeats) return;
     reading.isProven = true;
   }
@@ -202,6 +241,19 @@ function addNested(reading: Reading, table: TableBuilder, field: Field, place: n
       load.guard.discardRow(valueAt(document, at));
     }
   }
+}
+
+/** Whether the object at this place has one of the keys that are added to it. */
+function hasOwnOf(
+  { tape, keys: names }: JsonDocument,
+  place: number,
+  added: JsonObject | undefined,
+): boolean {
+  if (added === undefined || tape[place] !== OBJECT) return false;
+  const end = tape[place + 3]!;
+  for (let at = place + VALUE_WORDS; at < end; at = tape[at + KEY_WORDS + 3]!)
+    if (Object.hasOwn(added, names[tape[at]!]!)) return true;
+  return false;
 }
 
 /** Whether an object in the value at this place, or up to so many levels below, has a key twice. */

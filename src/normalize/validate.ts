@@ -34,7 +34,7 @@ export async function addPage(
     if ("invalid" in result) normalizer.refuse(result.invalid);
     else valid.push(result.value);
   }
-  normalizer.add({ ...records, values: valid });
+  normalizer.add({ kind: "objects", values: valid });
 }
 
 async function validated(

@@ -391,7 +391,7 @@ class Lane {
     this.#resume = page.resume;
     this.#cursor = page.cursor ?? this.#cursor;
     const { records } = page;
-    const rows = records.kind === "document" ? records.count : records.values.length;
+    const rows = records.kind === "document" ? records.places.length : records.values.length;
     this.#pageRows += rows;
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
     const { bufferedRows, bufferedBytes } = this.#normalizer;

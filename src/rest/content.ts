@@ -1,6 +1,6 @@
 import type { ResponseHead } from "../http/message.js";
 import { Keys } from "../json/keys.js";
-import { lastOf, recordsAt } from "../json/records.js";
+import { recordAt, recordsAt } from "../json/records.js";
 import { placeOf, valueAround, valueAt } from "../json/values.js";
 import type { JsonDocument } from "../model/document.js";
 import type { Json } from "../model/json.js";
@@ -66,7 +66,7 @@ export function contentReader(
       const list = place === undefined ? undefined : placeOf(document, place);
       const records = list === undefined ? undefined : recordsAt(document, list);
       // Without records a body may tell of an error: that is for the selector to see.
-      if (place === undefined || records === undefined || records.count === 0)
+      if (place === undefined || records === undefined || records.places.length === 0)
         return selected(valueAt(document, 0), select, isFirst);
       if (isHeadEnough) return { records };
       return { records, body: valueAround(document, place, () => records.values as Json) };
@@ -87,8 +87,8 @@ export function viewOf({ records, body }: Content): Pick<PageView, "body" | "rec
 
 function listOf(records: DocumentRecords): RecordList {
   return {
-    length: records.count,
-    at: (index) => (index === -1 ? lastOf(records) : records.values.at(index)),
+    length: records.places.length,
+    at: (index) => recordAt(records, index),
     [Symbol.iterator]: () => records.values[Symbol.iterator](),
   };
 }

@@ -1,5 +1,6 @@
 import { parsePath } from "../expression/path.js";
-import { isObject, type Json, type JsonObject } from "../model/json.js";
+import { adding } from "../json/records.js";
+import type { Json, JsonObject } from "../model/json.js";
 import type { Page } from "../model/source.js";
 import { attempt, type Findings } from "./finding.js";
 import type { ResourceOptions } from "./options.js";
@@ -29,10 +30,5 @@ export async function* withIncluded(
   included: JsonObject,
 ): AsyncGenerator<Page, void, undefined> {
   const isEmpty = Object.keys(included).length === 0;
-  for await (const page of pages) {
-    yield isEmpty ? page : { ...page, records: { kind: "objects", values: page.records.values.map(add) } };
-  }
-  function add(record: Json): Json {
-    return isObject(record) ? { ...record, ...included } : { value: record, ...included };
-  }
+  for await (const page of pages) yield isEmpty ? page : { ...page, records: adding(page.records, included) };
 }

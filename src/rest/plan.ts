@@ -164,8 +164,7 @@ function planResource(
   // The parent's own mistakes are told at the parent.
   if (endpoint === undefined || (relative.parent !== undefined && parent === undefined)) return undefined;
 
-  const asValues =
-    steps.length > 0 || (isEndpoint(endpoint) && endpoint.incremental !== undefined) ? VALUES : {};
+  const asValues = steps.length > 0 || options.schema !== undefined || isWildCursor(endpoint) ? VALUES : {};
   const reader =
     (fixed: Partial<WalkSpec>, range?: Incremental): Resource["read"] =>
     (from, io) => {
@@ -181,7 +180,7 @@ function planResource(
         );
       }
       const readChild: ReadChild = ({ included, ...walk }, from, io) =>
-        processed(withIncluded(endpoint.read({ ...walk, ...fixed, ...VALUES }, from, io), included), io);
+        processed(withIncluded(endpoint.read({ ...walk, ...fixed, ...asValues }, from, io), included), io);
       const readParent: Family["readParent"] = (at, io) => endpoint.ofParent(parent.readOnDemand(at, io), io);
       const family = { parent: parent.resource.name, readParent, included, readChild };
       return readOfParents(options.name, ranged, family, from, io);
@@ -232,9 +231,14 @@ function planResource(
   };
 }
 
+/** A cursor path that is JSONPath is followed in values alone. */
+function isWildCursor({ incremental }: EndpointOrRecords): boolean {
+  return incremental !== undefined && incremental.path.firstIn === undefined;
+}
+
 const never = () => false;
 
-/** For walks whose records are looked at one by one: they become values anyway. */
+/** For walks whose records become values anyway. */
 const VALUES: Partial<WalkSpec> = { readDocument: undefined };
 
 function hintsOf(

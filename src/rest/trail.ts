@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { countOf, firstOf, sameBytes } from "../json/records.js";
+import { countOf, recordAt, sameBytes } from "../json/records.js";
 import type { Records } from "../model/source.js";
 
 /** As many of the latest requests are remembered one by one, and up to as many before them. */
@@ -67,5 +67,7 @@ class Anchor<T> {
 function sameRecords(one: Records, other: Records | undefined): boolean {
   if (other === undefined || countOf(one) === 0 || countOf(one) !== countOf(other)) return false;
   if (one.kind === "document" && other.kind === "document") return sameBytes(one, other);
-  return isDeepStrictEqual(firstOf(one), firstOf(other)) && isDeepStrictEqual(one.values, other.values);
+  return (
+    isDeepStrictEqual(recordAt(one, 0), recordAt(other, 0)) && isDeepStrictEqual(one.values, other.values)
+  );
 }

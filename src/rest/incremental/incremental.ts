@@ -1,6 +1,7 @@
 import type { JsonPath } from "../../expression/path.js";
 import { SluiceError } from "../../model/error.js";
 import type { Json, JsonObject } from "../../model/json.js";
+import type { RecordFields } from "../record-fields.js";
 import type { ConvertFunction } from "./options.js";
 import type { Step, Style } from "./step.js";
 import { type CursorValue, type Measured, measure, type Order } from "./value.js";
@@ -36,13 +37,17 @@ export const PLACEHOLDERS = ["start_value", "initial_value", "last_value", "end_
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
 /**
- * The furthest of the values that a record has; undefined when it has none.
+ * The furthest of the values that a record of a page has; undefined when it has none.
  *
  * @throws SluiceError incremental/types for a value that has no order.
  */
-export function measureRecord(incremental: Incremental, record: Json): Measured | undefined {
+export function measureRecord(
+  incremental: Incremental,
+  fields: RecordFields,
+  index: number,
+): Measured | undefined {
   let furthest: Measured | undefined;
-  for (const value of incremental.path.find(record)) {
+  for (const value of fields.find(index, incremental.path)) {
     if (value === null) continue;
     const measured = measure(value);
     if (measured === undefined) throw unordered(incremental.path.source, value);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { JsonPath } from "../../expression/path.js";
 import { isObject, type Json, type JsonObject } from "../../model/json.js";
+import type { RecordFields } from "../record-fields.js";
 import { type CursorValue, fromStored, type Measured, measure, type Order, toStored } from "./value.js";
 
 /**
@@ -15,8 +16,8 @@ export class Progress {
   readonly #key: readonly JsonPath[] | undefined;
   #furthest: Measured | undefined;
   #keys: Set<string>;
-  /** Records whose keys are not worth computing while a further value may follow. */
-  #fresh: Json[] = [];
+  /** Records of a page whose keys are not worth computing while a further value may follow. */
+  #fresh: (readonly [fields: RecordFields, index: number])[] = [];
   #isCrowded: boolean;
   /** What `toStored` gave; every page asks for it, and most pages change nothing. */
   #stored: JsonObject | undefined;
@@ -36,18 +37,18 @@ export class Progress {
 
   /** More records share the furthest value than are remembered. */
   get isCrowded(): boolean {
-    this.#settle();
+    this.settle();
     return this.#isCrowded;
   }
 
-  add(measured: Measured, record: Json): void {
+  add(measured: Measured, fields: RecordFields, index: number): void {
     const further = this.#furthest === undefined ? 1 : this.#order(measured, this.#furthest);
     if (further < 0) return;
     if (further > 0) this.#moveTo(measured);
     if (this.#key === undefined || this.#isCrowded) return;
     this.#stored = undefined;
-    this.#fresh.push(record);
-    if (this.#fresh.length > MAX_TIES) this.#settle();
+    this.#fresh.push([fields, index]);
+    if (this.#fresh.length > MAX_TIES) this.settle();
   }
 
   /** Nothing before this value is left to read, even if no record has it. */
@@ -59,7 +60,7 @@ export class Progress {
   }
 
   toStored(): JsonObject {
-    this.#settle();
+    this.settle();
     this.#stored ??= {
       ...(this.#furthest === undefined ? {} : { value: toStored(this.#furthest.value) }),
       ...(this.#keys.size === 0 ? {} : { keys: [...this.#keys].sort() }),
@@ -68,20 +69,22 @@ export class Progress {
     return this.#stored;
   }
 
+  /** Lets go of the pages that were added. */
+  settle(): void {
+    if (this.#fresh.length === 0) return;
+    for (const [fields, index] of this.#fresh) this.#keys.add(keyOf(fields, index, this.#key ?? []));
+    this.#fresh = [];
+    if (this.#keys.size <= MAX_TIES) return;
+    this.#keys = new Set();
+    this.#isCrowded = true;
+  }
+
   #moveTo(furthest: Measured): void {
     this.#furthest = furthest;
     this.#keys = new Set();
     this.#fresh = [];
     this.#isCrowded = false;
     this.#stored = undefined;
-  }
-
-  #settle(): void {
-    for (const record of this.#fresh) this.#keys.add(keyOf(record, this.#key ?? []));
-    this.#fresh = [];
-    if (this.#keys.size <= MAX_TIES) return;
-    this.#keys = new Set();
-    this.#isCrowded = true;
   }
 }
 
@@ -92,9 +95,10 @@ export function keysIn(stored: JsonObject | undefined): Set<string> {
 }
 
 /** What identifies a record: the fields named, or the whole record if there are none or it lacks one. 16 characters. */
-export function keyOf(record: Json, fields: readonly JsonPath[]): string {
-  const values = fields.map((field) => field.first(record));
-  const identity = values.length === 0 || values.includes(undefined) ? record : (values as readonly Json[]);
+export function keyOf(fields: RecordFields, index: number, paths: readonly JsonPath[]): string {
+  const values = paths.map((path) => fields.first(index, path));
+  const identity =
+    values.length === 0 || values.includes(undefined) ? fields.whole(index) : (values as readonly Json[]);
   return createHash("sha256").update(canonicalText(identity)).digest("base64url").slice(0, 16);
 }
 

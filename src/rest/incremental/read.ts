@@ -1,8 +1,10 @@
+import { staying } from "../../json/records.js";
 import type { JsonObject } from "../../model/json.js";
-import type { Completeness, Io, Page, Records } from "../../model/source.js";
+import type { Completeness, Io, Page } from "../../model/source.js";
 import type { Position } from "../../model/state.js";
 import { worse } from "../completeness.js";
 import { isCutPage } from "../ignored.js";
+import { fieldsOf } from "../record-fields.js";
 import { type Incremental, placeholderValues } from "./incremental.js";
 import { firstPass, nextPass, type Pass, passFromStored, passToStored } from "./pass.js";
 import { keysIn, Progress } from "./progress.js";
@@ -74,9 +76,10 @@ export async function* readIncremental(
     const known = current.start === last ? keysIn(cursor) : new Set<string>();
     const accepts = acceptor(incremental, current, known, progress);
     for await (const page of walk(boundsOf(incremental, current, last, resource, io), inner)) {
-      const values = page.records.values.filter(accepts);
       const { completeness, resume, cursor: _, ...rest } = page;
-      const records: Records = { kind: "objects", values };
+      const fields = fieldsOf(page.records);
+      const records = staying(page.records, (index) => accepts(fields, index));
+      progress.settle();
       if (completeness === undefined) {
         const at = resume === undefined ? undefined : placeAt(current, resume, progress, worst, isHeld);
         yield { ...rest, records, ...(at === undefined ? {} : { resume: at }) };

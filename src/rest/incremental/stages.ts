@@ -1,14 +1,14 @@
 import { SluiceError } from "../../model/error.js";
 import type { Event } from "../../model/event.js";
-import type { Json } from "../../model/json.js";
 import type { Page } from "../../model/source.js";
+import { fieldsOf, type RecordFields } from "../record-fields.js";
 import { type Incremental, measureRecord } from "./incremental.js";
 import { locator, type Pass } from "./pass.js";
 import { keyOf, type Progress } from "./progress.js";
 import type { Measured } from "./value.js";
 
 /**
- * Whether a record belongs to the pass. One that does counts as progress; one with the very value that the last run
+ * Whether a record of a page belongs to the pass. One that does counts as progress; one with the very value that the last run
  * ended at is left out if that run had it.
  *
  * @throws SluiceError incremental/missing for a record without a value, unless it is to be included or excluded.
@@ -18,20 +18,20 @@ export function acceptor(
   pass: Pass,
   known: ReadonlySet<string>,
   progress: Progress,
-): (record: Json) => boolean {
+): (fields: RecordFields, index: number) => boolean {
   const { key, missing, path } = incremental;
   const locate = locator(incremental, pass);
-  return (record) => {
-    const measured = measureRecord(incremental, record);
+  return (fields, index) => {
+    const measured = measureRecord(incremental, fields, index);
     if (measured === undefined) {
       if (missing === "raise") throw missingValue(path.source);
       return missing === "include";
     }
     const place = locate(measured);
     if (place === "before" || place === "beyond") return false;
-    if (place === "start" && key !== undefined && known.size > 0 && known.has(keyOf(record, key)))
+    if (place === "start" && key !== undefined && known.size > 0 && known.has(keyOf(fields, index, key)))
       return false;
-    progress.add(measured, record);
+    progress.add(measured, fields, index);
     return true;
   };
 }
@@ -70,8 +70,10 @@ export async function* untilOutOfRange(
   let isSorted = true;
   for await (const page of pages) {
     let last: Measured | undefined;
-    for (const record of isSorted ? page.records.values : []) {
-      const measured = measureRecord(incremental, record);
+    const fields = fieldsOf(page.records);
+    const count = isSorted ? fields.count : 0;
+    for (let index = 0; index < count; index++) {
+      const measured = measureRecord(incremental, fields, index);
       if (measured === undefined) continue;
       if (before !== undefined && incremental.order(measured, before) * forwards < 0) isSorted = false;
       before = measured;
