@@ -1,18 +1,7 @@
-import {
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  visit,
-  type YAMLError,
-} from "yaml";
+import type { Document, LineCounter, Node, YAMLError } from "yaml";
 import { SluiceError } from "../model/error.js";
 import type { ConfigDocument, ConfigPath } from "./document.js";
+import { yaml } from "./yaml.js";
 
 /** Aliases may multiply a document this often; a "billion laughs" file is far above, real files far below. */
 const MAX_ALIAS_COUNT = 100;
@@ -37,6 +26,7 @@ interface SyntaxFinding {
 export function parseYaml(text: string, file: string): ConfigDocument {
   if (isTooDeep(text))
     throw unreadable(file, [{ line: 1, message: `nested deeper than ${MAX_DEPTH} levels` }]);
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -97,6 +87,7 @@ function fromYaml(error: YAMLError, source: readonly string[], lines: LineCounte
 
 /** `key: {{ x }}` is valid YAML: a map whose key is a map. Nobody means that. */
 function unquotedTemplates(document: Document, lines: LineCounter): SyntaxFinding[] {
+  const { isCollection, visit } = yaml();
   const findings: SyntaxFinding[] = [];
   visit(document, {
     Pair(_key, pair) {
@@ -114,7 +105,7 @@ function unquotedTemplates(document: Document, lines: LineCounter): SyntaxFindin
 
 function unresolvedAliases(document: Document, lines: LineCounter): SyntaxFinding[] {
   const findings: SyntaxFinding[] = [];
-  visit(document, {
+  yaml().visit(document, {
     Alias(_key, alias) {
       if (alias.resolve(document) !== undefined) return;
       const line = lineAt(alias, lines) ?? 1;
@@ -179,6 +170,7 @@ function childOf(
   step: string | number,
   document: Document,
 ): { at: unknown; value: unknown } | undefined {
+  const { isAlias, isMap, isScalar, isSeq } = yaml();
   const resolved = isAlias(node) ? node.resolve(document) : node;
   if (isMap(resolved)) {
     const pair = resolved.items.find(

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SluiceError } from "../model/error.js";
 import type { ConfigDocument } from "./document.js";
 import { readConfigFile } from "./read.js";
+import { parseJson } from "./read-json.js";
 import { parseYaml } from "./read-yaml.js";
 
 let folder: string;
@@ -112,6 +113,34 @@ describe("YAML and JSON", () => {
         expect(parseYaml(JSON.stringify(wanted, null, indent), "x.json").value).toEqual(wanted);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  test("a JSON file is read as the YAML that it is", () => {
+    const outcome = (read: () => ConfigDocument): unknown => {
+      try {
+        const { value, locate } = read();
+        return [value, locate(["a", 0]).file];
+      } catch (error) {
+        return (error as SluiceError).message;
+      }
+    };
+    const value = fc.oneof(
+      { weight: 3, arbitrary: fc.json({ maxDepth: 3 }) },
+      fc.constantFrom("9007199254740993", "-1234567890123456789012", "1e3", "0.1000000000000000001", "1E400"),
+    );
+    const text = fc.oneof(
+      fc.tuple(value, value, value).map(([a, b, c]) => `{"a": [${a},\n${b}], "b:\\"": ${c}}`),
+      fc.tuple(value, value).map(([a, b]) => `{"a": ${a}, "a": ${b}}`),
+      value.map((text) => `{"a": ${text},}`),
+      fc.nat(300).map((depth) => "[".repeat(depth) + "]".repeat(depth)),
+    );
+    fc.assert(
+      fc.property(text, (text) => {
+        fc.pre(!text.includes("-0"));
+        expect(outcome(() => parseJson(text, "x.json"))).toEqual(outcome(() => parseYaml(text, "x.json")));
+      }),
+      { numRuns: 500 },
     );
   });
 

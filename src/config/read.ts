@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { SluiceError } from "../model/error.js";
 import { type ConfigDocument, shownFile } from "./document.js";
+import { parseJson } from "./read-json.js";
 import { evaluateModule } from "./read-module.js";
 import { parseYaml } from "./read-yaml.js";
 
@@ -23,7 +24,8 @@ import { parseYaml } from "./read-yaml.js";
 export async function readConfigFile(path: string, cwd: string = process.cwd()): Promise<ConfigDocument> {
   const file = shownFile(path, cwd);
   const extension = extname(path).toLowerCase();
-  if ([".yaml", ".yml", ".json"].includes(extension)) return parseYaml(await readText(path, file), file);
+  if (extension === ".json") return parseJson(await readText(path, file), file);
+  if ([".yaml", ".yml"].includes(extension)) return parseYaml(await readText(path, file), file);
   if ([".ts", ".mts", ".js", ".mjs"].includes(extension)) {
     await readText(path, file); // a file that is not there or not readable gets the same message everywhere
     return { file, value: await evaluateModule(path, file), locate: () => ({ file }) };

@@ -1,4 +1,3 @@
-import { Document, isMap, isSeq } from "yaml";
 import type { Connection } from "../model/destination.js";
 import { asSluiceError, type ErrorReport, SluiceError } from "../model/error.js";
 import type { Resource } from "../model/source.js";
@@ -18,6 +17,7 @@ import { findDrift } from "../schema/drift.js";
 import { namingOf } from "../schema/naming.js";
 import type { Pipeline } from "./load.js";
 import { selectResources } from "./selection.js";
+import { yaml } from "./yaml.js";
 
 /** What a run would change in the destination before it has read anything. */
 export interface SchemaDiff {
@@ -194,6 +194,7 @@ function dataColumns(columns: readonly ColumnSchema[]): readonly ColumnSchema[] 
 
 function schemaText(pipeline: string, tables: readonly TableSchema[]): string {
   const entries = tables.map((table) => [table.name, tableEntry(table)]);
+  const { Document, isMap, isSeq } = yaml();
   const document = new Document({ tables: Object.fromEntries(entries) }, { aliasDuplicateObjects: false });
   document.commentBefore = ` Tables of ${pipeline}. With \`schema: FILE\` in the configuration these columns are declared.`;
   for (const { name, columns } of tables) {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { parse, TomlError } from "smol-toml";
+import type { TomlError } from "smol-toml";
 import { SluiceError } from "../model/error.js";
 
 /** A value and the place it came from, or every place that was tried, in order. */
@@ -133,6 +134,8 @@ function readToml(cwd: string, file: string): Record<string, unknown> | undefine
       },
     );
   }
+  // Loaded where there is such a file.
+  const { parse, TomlError } = createRequire(import.meta.url)("smol-toml") as typeof import("smol-toml");
   try {
     return parse(text, { integersAsBigInt: "asNeeded" });
   } catch (cause) {

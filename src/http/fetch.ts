@@ -6,6 +6,7 @@ import { decompress } from "./decompress.js";
 import type { HttpRequest } from "./message.js";
 import { networkFailure } from "./network-failure.js";
 import { publicOnly } from "./private-network.js";
+import { loadUndici } from "./undici.js";
 import { requestTarget } from "./url.js";
 
 /** Time limits in seconds. There is none on a whole response: a large one may take its time as long as it moves. */
@@ -36,13 +37,13 @@ export interface Reach {
  */
 export interface Pool {
   readonly timeouts: Timeouts;
-  dispatcher(): Promise<Dispatcher>;
+  dispatcher(): Dispatcher;
   /** Closes every connection, also those in use. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * A pool of connections. Nothing is opened, and the HTTP library is not even loaded (70 ms), before the first request.
+ * A pool of connections. Nothing is opened, and the HTTP library is not even loaded (`http/undici.ts`), before the first request.
  *
  * @example
  * const pool = createPool();
@@ -52,19 +53,18 @@ export function createPool(
   timeouts: Timeouts = DEFAULT_TIMEOUTS,
   { blockPrivateNetwork = false }: Reach = {},
 ): Pool {
-  let agent: Promise<Dispatcher> | undefined;
+  let agent: Dispatcher | undefined;
   return {
     timeouts,
     dispatcher: () => (agent ??= createAgent(timeouts, blockPrivateNetwork)),
     async close() {
-      const opened = await agent;
-      await opened?.destroy();
+      await agent?.destroy();
     },
   };
 }
 
-async function createAgent({ connectS }: Timeouts, blockPrivateNetwork: boolean): Promise<Dispatcher> {
-  const { Agent, buildConnector } = await import("undici");
+function createAgent({ connectS }: Timeouts, blockPrivateNetwork: boolean): Dispatcher {
+  const { Agent, buildConnector, request } = loadUndici();
   const connect = { timeout: connectS * 1000 };
   const agent = new Agent({
     connect: blockPrivateNetwork
@@ -73,7 +73,7 @@ async function createAgent({ connectS }: Timeouts, blockPrivateNetwork: boolean)
   });
   const dispatch = agent.dispatch.bind(agent);
   agent.dispatch = (options, handler) => dispatch(options, tellingStart(handler, options));
-  return agent;
+  return Object.assign(agent, { request });
 }
 
 /**
@@ -130,7 +130,7 @@ export async function fetchOnce(
 ): Promise<Fetched> {
   const { origin, path } = requestTarget(request.url);
   const headers = headersOf(request, defaults);
-  const dispatcher = await pool.dispatcher();
+  const dispatcher = pool.dispatcher();
   try {
     const options = {
       origin,

@@ -1,10 +1,11 @@
 import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
 import { inTurn } from "../in-turn.js";
 
-/** The driver. Loaded when the first database is opened: importing it takes about 100 ms. */
+/** The driver. Loaded when the first database is opened: it takes as long as all of Sluice. */
 export interface Driver {
   readonly api: typeof import("@duckdb/node-api");
   readonly binding: typeof import("@duckdb/node-bindings");
@@ -129,7 +130,7 @@ async function realPath(path: string): Promise<string> {
 }
 
 async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["opening"]>> {
-  const driver = await loadDriver();
+  const driver = loadDriver();
   const { path } = options;
   let instance: DuckDBInstance;
   try {
@@ -161,10 +162,14 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
   }
 }
 
-async function loadDriver(): Promise<Driver> {
+/** By `require`: to import its 181 CommonJS files, Node reads each of them twice, which costs as much as all the rest. */
+function loadDriver(): Driver {
+  const require = createRequire(import.meta.url);
   try {
-    const [api, binding] = await Promise.all([import("@duckdb/node-api"), import("@duckdb/node-bindings")]);
-    return { api, binding: binding.default };
+    return {
+      api: require("@duckdb/node-api") as Driver["api"],
+      binding: require("@duckdb/node-bindings") as Driver["binding"],
+    };
   } catch (cause) {
     throw new SluiceError("config/missing-package", "DuckDB's driver can't be loaded on this machine", {
       hint: "Install it again (npm install @duckdb/node-api), on a platform that DuckDB has a build for.",

@@ -48,13 +48,12 @@ export async function takeLease(
   location: string,
 ): Promise<HeldLease> {
   const key = leaseKey(dataset, pipeline);
-  await connection.query("BEGIN");
   try {
-    await connection.query(`SET LOCAL lock_timeout = '${GRACE}'`);
-    await connection.query("SELECT pg_advisory_lock($1::bigint)", [key]);
-    await connection.query("SET LOCAL lock_timeout = 0");
-    await connection.query("SELECT pg_advisory_xact_lock($1::bigint)", [commitKey(dataset)]);
-    await connection.query("COMMIT");
+    // One round trip; the keys are numbers of ours.
+    await connection.query(
+      `BEGIN; SET LOCAL lock_timeout = '${GRACE}'; SELECT pg_advisory_lock('${key}'::bigint); ` +
+        `SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock('${commitKey(dataset)}'::bigint); COMMIT`,
+    );
   } catch (error) {
     await connection.query("ROLLBACK").catch(() => undefined);
     if ((error as { code?: unknown }).code !== "55P03") throw error;

@@ -30,7 +30,10 @@ export interface ServerConnection {
   readonly since: string;
   /** The connection broke, or was closed. */
   readonly lost: boolean;
-  /** Runs one statement; all values come as text. */
+  /**
+   * Runs one statement; all values come as text. Without `values` there may be several, parted by semicolons, in one
+   * round trip: the result is the last one's, and after one that fails no other is run.
+   */
   query(statement: string, values?: readonly (SqlValue | readonly string[])[]): Promise<QueryResult>;
   /** Feeds a COPY FROM STDIN, as fast as the server takes it. */
   copy(statement: string, chunks: Iterable<Buffer>): Promise<void>;
@@ -159,9 +162,8 @@ async function sessionOf(client: Client, driver: Driver): Promise<ServerConnecti
   let lost = false;
   client.on("end", () => (lost = true));
   client.on("error", () => (lost = true));
-  await client.query(`${SETTINGS}; ${STAY}`);
-  const { rows } = await client.query<[string, string]>({ text: WHO, rowMode: "array" });
-  const [pid, since] = rows[0]!;
+  const text = `${SETTINGS}; ${STAY}; ${WHO}`;
+  const [pid, since] = lastOf(await client.query<[string, string]>({ text, rowMode: "array" })).rows[0]!;
   return {
     pid: Number(pid),
     since,
@@ -171,11 +173,8 @@ async function sessionOf(client: Client, driver: Driver): Promise<ServerConnecti
     async query(text, values) {
       const given = values === undefined ? {} : { values: values.map(parameter) };
       try {
-        const { rowCount, rows } = await client.query<(string | null)[]>({
-          text,
-          rowMode: "array",
-          ...given,
-        });
+        const result = await client.query<(string | null)[]>({ text, rowMode: "array", ...given });
+        const { rowCount, rows } = lastOf(result);
         return { changed: rowCount ?? 0, rows };
       } catch (error) {
         if (isConnectionError(error)) lost = true;
@@ -188,6 +187,11 @@ async function sessionOf(client: Client, driver: Driver): Promise<ServerConnecti
       lost = true;
     },
   };
+}
+
+/** The driver gives a list of results for several statements, which its types do not say. */
+function lastOf<Result extends object>(result: Result | readonly Result[]): Result {
+  return Array.isArray(result) ? (result as readonly Result[]).at(-1)! : (result as Result);
 }
 
 /** Text for the server, which has no NUL in any text. */

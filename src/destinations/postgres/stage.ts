@@ -183,8 +183,8 @@ export async function beginCommit(
   target: Place,
   lease: HeldLease | undefined,
 ): Promise<void> {
-  await connection.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-  await connection.query("SELECT pg_advisory_xact_lock($1::bigint)", [commitKey(target.path[0]!)]);
+  const lock = `SELECT pg_advisory_xact_lock('${commitKey(target.path[0]!)}'::bigint)`;
+  await connection.query(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${lock}`);
   if (lease === undefined) return;
   try {
     await checkLease(connection, lease);

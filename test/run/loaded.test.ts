@@ -1,0 +1,86 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { sluice } from "./cli.js";
+
+// What a call of the command line loads is what it takes to start (docs/decisions/0027).
+
+let folder: string;
+let server: Server;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sluice-loaded-"));
+  server = createServer((_, response) => {
+    response.setHeader("content-type", "application/json").end('{"calls":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+
+afterEach(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await rm(folder, { recursive: true });
+});
+
+/** The paths of all files that one call loads. */
+async function loaded(args: readonly string[]): Promise<readonly string[]> {
+  const list = join(folder, "loaded.txt");
+  await writeFile(list, "");
+  const hook = new URL("loaded.mjs", import.meta.url).href;
+  const env = { NODE_OPTIONS: `--import ${hook}`, LOADED_TO: list };
+  const { code, stderr } = await sluice(args, { cwd: folder, env });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return (await readFile(list, "utf8")).trim().split("\n");
+}
+
+/** Names of the packages that files are of; DuckDB's are one. */
+function packagesOf(files: readonly string[]): readonly string[] {
+  const names = files.flatMap((file) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
+  return [...new Set(names.map((name) => name.replace(/^@duckdb\/.*/, "@duckdb")))].sort();
+}
+
+async function pipeline(file: string): Promise<string> {
+  const { port } = server.address() as AddressInfo;
+  const config = {
+    pipeline: "calls",
+    destination: `duckdb:${folder}/calls.duckdb`,
+    client: { base_url: `http://127.0.0.1:${port}`, paginator: "single_page" },
+    resources: [{ name: "calls", endpoint: { data_selector: "calls" } }],
+  };
+  await writeFile(join(folder, file), JSON.stringify(config));
+  return file;
+}
+
+/** Whatever a run from a REST API into DuckDB can't do without; a package more is a slower start of every run. */
+const RUN = ["@duckdb", "commander", "detect-libc", "http-link-header", "undici", "zod"];
+
+it("--help loads the command line and nothing of the engine", async () => {
+  const files = await loaded(["--help"]);
+  expect(packagesOf(files)).toEqual(["commander"]);
+  expect(files.filter((file) => file.endsWith("/dist/src/index.js"))).toEqual([]);
+});
+
+it("a run into DuckDB loads its driver, HTTP and the checks of the configuration", async () => {
+  const files = await loaded(["run", await pipeline("calls.json"), "--quiet"]);
+  expect(packagesOf(files)).toEqual(RUN);
+  // Three files of undici and what they need, and not its index.
+  expect(files.filter((file) => file.includes("/undici/")).length).toBeLessThan(40);
+});
+
+it("a YAML configuration takes YAML", async () => {
+  const files = await loaded(["run", await pipeline("calls.yaml"), "--quiet"]);
+  expect(packagesOf(files)).toEqual([...RUN, "yaml"].sort());
+});
+
+it("checking a configuration takes neither HTTP nor a driver", async () => {
+  const files = await loaded([
+    "check",
+    await pipeline("calls.json"),
+    "--json",
+    "--destination",
+    "postgres://h/d",
+  ]);
+  expect(packagesOf(files)).toEqual(["commander", "http-link-header", "zod"]);
+});
