@@ -50,7 +50,7 @@ export const pipelineOptions = z.strictObject({
   checkpoint: z
     .strictObject({
       rows: z.int().positive().optional().describe("Root rows between commits; default 500000."),
-      bytes: z.int().positive().optional().describe("Staged bytes between commits; default 268435456."),
+      bytes: z.int().positive().optional().describe("Staged bytes between commits; default 1073741824."),
       seconds: z.number().positive().optional().describe("Seconds between commits; default 60."),
     })
     .optional()

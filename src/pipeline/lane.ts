@@ -1,4 +1,4 @@
-import type { Connection, PackageHeader, Stage } from "../model/destination.js";
+import type { Connection, PackageHeader, Receipt, Stage } from "../model/destination.js";
 import { asSluiceError, SluiceError } from "../model/error.js";
 import type { ErrorCode } from "../model/error-codes.js";
 import type { Event } from "../model/event.js";
@@ -12,7 +12,7 @@ import type {
   SetAsideCounts,
   Unfinished,
 } from "../model/state.js";
-import type { TableSchema } from "../model/table.js";
+import type { SchemaChange, TableSchema } from "../model/table.js";
 import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import { addPage } from "../normalize/validate.js";
@@ -30,18 +30,19 @@ import {
   type StandingTables,
   standingTables,
 } from "./tables.js";
+import { writeBehind } from "./write-behind.js";
 
 /** When to commit in the middle of a walk; whichever comes first. */
 export interface Checkpoint {
   /** Root rows since the last commit; default 500,000. */
   readonly rows: number;
-  /** Bytes of staged columns since the last commit; default 256 MiB. */
+  /** Bytes of staged columns since the last commit; default 1 GiB. */
   readonly bytes: number;
   /** Seconds since the last commit; default 60. */
   readonly seconds: number;
 }
 
-export const DEFAULT_CHECKPOINT: Checkpoint = { rows: 500_000, bytes: 256 * 1024 * 1024, seconds: 60 };
+export const DEFAULT_CHECKPOINT: Checkpoint = { rows: 500_000, bytes: 1024 * 1024 * 1024, seconds: 60 };
 
 /** Rows are handed to the stage in batches of about this size: small enough to stay in cache, large enough to pay. */
 const BATCH_ROWS = 8192;
@@ -198,6 +199,8 @@ class Lane {
   /** What is kept back of this walk as last committed. */
   #held: HeldWalk | undefined;
   readonly #standing: StandingTables;
+  /** The commit that is under way. */
+  #committing: Promise<void> | undefined;
   /** Where to go on after the last commit. */
   #committedPosition: Position | undefined;
   /** Where to go on after the pages that are staged; undefined before the first page and where a source can't resume. */
@@ -266,7 +269,9 @@ class Lane {
       }
       // A generator may answer a stop by ending: that is no complete walk.
       this.#context.signal.throwIfAborted();
+      await this.#settle();
     } catch (error) {
+      await this.#settle();
       await this.#saveProgress(stage, error);
       throw error;
     }
@@ -310,14 +315,14 @@ class Lane {
     this.#committedPosition = undefined;
   }
 
-  #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
+  async #openStage(writeDisposition: WriteDisposition, walk: string | undefined): Promise<Stage> {
     const { connection, pipeline, loadId } = this.#context;
     const { hints } = this.#resource;
     const { columns, merge } = hints;
     const naming = namingOf(hints, this.#context.maxIdentifier);
     const root = this.#standing.known.find(({ parent }) => parent === undefined);
     const nulls = hints.writeDisposition === "merge" ? nullKeys(hints, naming, root) : [];
-    return connection.stage({
+    const stage = await connection.stage({
       pipeline,
       loadId,
       resource: this.#resource.name,
@@ -326,6 +331,7 @@ class Lane {
       ...(merge === undefined ? {} : { merge: mergeColumns(merge, naming, root, columns) }),
       ...(nulls.length === 0 ? {} : { nullKeys: nulls }),
     });
+    return writeBehind(stage);
   }
 
   #nextPackage(
@@ -396,7 +402,7 @@ class Lane {
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
     const { bufferedRows, bufferedBytes } = this.#normalizer;
     if (bufferedRows >= BATCH_ROWS || bufferedBytes >= BATCH_BYTES) await this.#stageBatches(stage);
-    if (page.resume !== undefined && this.#isCheckpointDue()) await this.#commit(stage, "running");
+    if (page.resume !== undefined && this.#isCheckpointDue()) await this.#startCommit(stage, "running");
   }
 
   async #stageBatches(stage: Stage): Promise<void> {
@@ -459,9 +465,23 @@ class Lane {
   }
 
   async #commit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
-    const { connection, runtime, emit } = this.#context;
+    await this.#startCommit(stage, status, completeness);
+    await this.#settle();
+  }
+
+  /** Waits for the commit that is under way, and throws what went wrong in it. */
+  async #settle(): Promise<void> {
+    const committing = this.#committing;
+    this.#committing = undefined;
+    await committing;
+  }
+
+  /** Sends a commit on its way. The next pages may be read meanwhile; they are of the next package. */
+  async #startCommit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
+    const { connection, runtime } = this.#context;
     const resource = this.#resource.name;
     await this.#stageBatches(stage);
+    await this.#settle();
     const tables = this.#normalizer.tables();
     const held = status === "running" ? this.#hold(tables) : undefined;
     const found = await connection.describe(tables.map((table) => table.name));
@@ -478,7 +498,7 @@ class Lane {
     const setAside = this.#rejects(rejects.length, discarded);
     const state = this.#state(status, { position, cursor, completeness, held, rejects: setAside });
     const snapshot = held === undefined && this.#isSnapshot(completeness, setAside.all > 0);
-    const receipt = await stage.commit({
+    const committing = stage.commit({
       ...pkg,
       changes,
       rejects,
@@ -486,20 +506,44 @@ class Lane {
       ...(snapshot ? { snapshot } : {}),
       ...(held === undefined ? {} : { isPart: true }),
     });
+    const sent: Sent = {
+      id: pkg.id,
+      tables,
+      changes,
+      rejects: rejects.length,
+      discarded,
+      collisions: this.#normalizer.takeCollisions(),
+      rows: this.#normalizer.rows - this.#rowsAtCommit,
+      position,
+      cursor,
+      held,
+    };
+    this.#committing = committing.then((receipt) => this.#finishCommit(sent, receipt));
+    // `#settle` tells it.
+    this.#committing.catch(() => {});
+    this.#committedAt = runtime.now();
+    this.#rowsAtCommit = this.#normalizer.rows;
+    this.#stagedBytes = 0;
+    this.#pageRows = 0;
+  }
+
+  #finishCommit(sent: Sent, receipt: Receipt): void {
+    const { emit } = this.#context;
+    const resource = this.#resource.name;
+    const { id, tables, changes, rejects, discarded, collisions, rows, position, cursor, held } = sent;
     if (receipt.replayed)
-      throw new SluiceError("internal/bug", `package ${pkg.id} was there before it was committed`);
+      throw new SluiceError("internal/bug", `package ${id} was there before it was committed`);
 
     for (const change of changes) emit({ type: "schema-change", resource, change });
-    for (const message of shortList(this.#normalizer.takeCollisions())) {
+    for (const message of shortList(collisions)) {
       emit({ type: "warning", resource, code: "data/names", message });
     }
     for (const message of receipt.warnings ?? []) {
       emit({ type: "warning", resource, code: "destination/replaced", message });
     }
-    const rows = this.#normalizer.rows - this.#rowsAtCommit;
-    emit({ type: "commit", resource, package: pkg.id, rows, tables: receipt.tables });
-    this.rejected += rejects.length - discarded;
-    this.#setAside += rejects.length;
+    emit({ type: "commit", resource, package: id, rows, tables: receipt.tables });
+    this.rejected += rejects - discarded;
+    this.#setAside += rejects;
     this.#held = held;
     if (held === undefined) {
       this.#committed = tables;
@@ -507,10 +551,6 @@ class Lane {
     }
     this.#committedPosition = position;
     this.#committedCursor = cursor;
-    this.#committedAt = runtime.now();
-    this.#rowsAtCommit = this.#normalizer.rows;
-    this.#stagedBytes = 0;
-    this.#pageRows = 0;
   }
 
   /** What there is to remember of rows that are kept back; undefined where rows become visible at once. */
@@ -525,6 +565,20 @@ class Lane {
       idsFrom: this.#normalizer.idsAfter,
     };
   }
+}
+
+/** What is known of a package that was sent, for when it is there. */
+interface Sent {
+  readonly id: string;
+  readonly tables: readonly TableSchema[];
+  readonly changes: readonly SchemaChange[];
+  readonly rejects: number;
+  readonly discarded: number;
+  readonly collisions: readonly string[];
+  readonly rows: number;
+  readonly position: Position | undefined;
+  readonly cursor: JsonObject | undefined;
+  readonly held: HeldWalk | undefined;
 }
 
 /** How far a walk has come, for its state. */
