@@ -134,6 +134,8 @@ const example = fc
 
 type Example = typeof example extends fc.Arbitrary<infer T> ? T : never;
 
+const paginator = { type: "cursor" as const, cursor_path: "next", cursor_param: "page" };
+
 let documents = 0;
 
 /** Two runs, the second with the cursor of the first, as everything that anyone can see of them. */
@@ -143,7 +145,7 @@ async function seen(
 ): Promise<unknown> {
   const endpoint = {
     path: isChild ? "children/{resources.parent.id}" : "rows",
-    paginator: { type: "cursor" as const, cursor_path: "next", cursor_param: "page" },
+    paginator,
     data_selector: "data",
     ...(incremental === undefined ? {} : { incremental }),
     ...own,
@@ -210,3 +212,37 @@ it(
   },
   60_000 + 200 * RUNS,
 );
+
+it.each<[string, string, object, readonly string[]]>([
+  ["a plain resource", "rows", {}, ["objects", "document"]],
+  ["an incremental one", "rows", { incremental: { cursor_path: "at" } }, ["objects", "document"]],
+  [
+    "one with a JSONPath for a cursor",
+    "rows",
+    { incremental: { cursor_path: "$.at" } },
+    ["objects", "objects"],
+  ],
+  ["a child", "children/{resources.parent.id}", {}, ["objects", "document"]],
+])("pages after the first of %s stay documents where they can", async (_, path, more, kinds) => {
+  serve({
+    "/rows": ['{"at":1}', '{"at":2}'],
+    "/parents": ['{"id":1}'],
+    "/children/1": ['{"at":1}', '{"at":2}'],
+  });
+  const { resources } = planRest({
+    client: { base_url: api.url },
+    resources: [
+      { name: "parent", endpoint: { path: "parents", data_selector: "data", paginator: "single_page" } },
+      { name: "rows", endpoint: { path, paginator, data_selector: "data", ...more } },
+    ],
+  });
+  const io = {
+    notes: memoryNotes(),
+    signal: new AbortController().signal,
+    emit: () => {},
+    runtime: { now: () => 0, random: () => 0, sleep: async () => {} },
+  };
+  const found: string[] = [];
+  for await (const { records } of resources.at(-1)!.resource.read(undefined, io)) found.push(records.kind);
+  expect(found).toEqual(kinds);
+});
