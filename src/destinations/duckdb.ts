@@ -150,7 +150,10 @@ function queryHint(path: string, dataset: string, table: string): string {
   return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
 }
 
-/** The destination in this thread, with what only tests change: how strings are written. */
+/**
+ * The destination in this thread, with what only tests change: how strings are written. Not for a file that `duckdb()` has
+ * open in the same process: that would be two instances.
+ */
 export function createDuckdb(
   settings: DatabaseOptions,
   internals: { readonly strings?: StringMode; readonly key?: string } = {},
