@@ -1,5 +1,5 @@
 /**
- * Where the time of a load goes on the JavaScript thread: runs `sluice run` under V8's sampling profiler and prints the
+ * Where the time of a load goes on the JavaScript threads: runs `sluice run` under V8's sampling profiler and prints the
  * functions with the most time of their own. What native threads do is in none of them.
  *
  *     npm run build && node scripts/run-ts.mjs bench/profile.ts [duckdb|postgres] [rows=100000] [wide|narrow] [functions=25]
@@ -40,8 +40,9 @@ await server?.stop();
 console.log(
   `${rows} ${name} rows into ${kind}: ${seconds.toFixed(1)} s, ${cpu.toFixed(1)} s CPU on all threads`,
 );
-const [file = ""] = readdirSync(join(folder, "profile"));
-print(JSON.parse(readFileSync(join(folder, "profile", file), "utf8")) as Profile);
+// DuckDB has a thread of its own.
+for (const file of readdirSync(join(folder, "profile")))
+  print(JSON.parse(readFileSync(join(folder, "profile", file), "utf8")) as Profile);
 rmSync(folder, { recursive: true, force: true });
 
 function print({ nodes, samples, timeDeltas }: Profile): void {
@@ -52,7 +53,7 @@ function print({ nodes, samples, timeDeltas }: Profile): void {
     if (name !== "(idle)") self.set(name, (self.get(name) ?? 0) + (timeDeltas[index] ?? 0));
   });
   const total = [...self.values()].reduce((sum, time) => sum + time, 0);
-  console.log(`${(total / 1e6).toFixed(1)} s on the JavaScript thread; its own time by function:`);
+  console.log(`${(total / 1e6).toFixed(1)} s on a JavaScript thread; its own time by function:`);
   const top = [...self].sort(([, a], [, b]) => b - a).slice(0, Number(functions));
   for (const [name, time] of top) {
     console.log(`${((time / total) * 100).toFixed(1).padStart(5)} %  ${name}`);

@@ -149,7 +149,10 @@ function queryHint(path: string, dataset: string, table: string): string {
   return `duckdb ${commandWord(path)} ${commandWord(statement)}`;
 }
 
-/** The destination in this thread. `key`: by which a database in memory is found again. */
+/**
+ * The destination in this thread. Not for a file that `duckdb()` has open in the same process: that would be two
+ * instances. `key`: by which a database in memory is found again.
+ */
 export function createDuckdb(
   settings: DatabaseOptions,
   internals: Internals & { readonly key?: string } = {},
