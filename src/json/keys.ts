@@ -76,7 +76,8 @@ export class Keys {
   #stands(number: number, view: DataView, at: number): boolean {
     const entries = this.#entries;
     const last = at + entries[number * ENTRY + SIZE]! - WORD;
-    if (last + WORD > view.byteLength) return false;
+    // Not the view's last word either: see `plainEnd` in `document.ts`.
+    if (last + 2 * WORD > view.byteLength) return false;
     const words = this.#words;
     let word = entries[number * ENTRY + START]!;
     for (; at < last; at += WORD, word++) if (words[word] !== view.getInt32(at, true)) return false;

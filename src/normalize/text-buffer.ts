@@ -11,6 +11,11 @@ const LARGEST = 2 ** 31;
 /** Bytes up to which a value is copied word by word. */
 const SHORT = 96;
 const WORD = 4;
+/**
+ * Bytes that are left behind the last word of a view. Node 24 takes a word at the very end for one beyond it when it has
+ * optimized the code once, and then reads and writes words by calls for good.
+ */
+const SLACK = 4;
 
 /**
  * The values of a text, json or binary column: UTF-8 bytes end to end, and where each value ends. A lone surrogate,
@@ -51,14 +56,14 @@ export class TextBuffer {
   /** Sets the value of `row` to the bytes `from` to `to` of a view. */
   appendSlice(row: number, source: DataView, from: number, to: number): void {
     const size = to - from;
-    if (row !== this.#flushed || row >= this.#ends.length || this.#used + size > this.#bytes.length) {
+    if (row !== this.#flushed || row >= this.#ends.length || this.#used + size + SLACK > this.#bytes.length) {
       this.#beginBytes(row, size);
     }
     const start = this.#used;
     // A call costs more than a short loop, and a byte at a time costs more than four; the last four overlap.
     if (size > SHORT) {
       this.#bytes.set(new Uint8Array(source.buffer, source.byteOffset + from, size), start);
-    } else if (size >= WORD) {
+    } else if (size >= WORD && to + SLACK <= source.byteLength) {
       const target = this.#view;
       const last = to - WORD;
       let write = start;
@@ -111,7 +116,7 @@ export class TextBuffer {
     if (this.#pending !== "") this.#flush();
     const used = this.#used;
     for (let at = this.#flushed; at < row; at++) this.#ends[at] = used;
-    if (used + size > this.#bytes.length) this.#reserve(size);
+    if (used + size + SLACK > this.#bytes.length) this.#reserve(size + SLACK);
   }
 
   #endBytes(row: number, end: number): void {
