@@ -127,6 +127,35 @@ describe("readDocument", () => {
     expect(read(text)).toBeUndefined();
   });
 
+  it("finds the end of text wherever in a word it is, and each character that text can't hold", () => {
+    for (let size = 0; size < 10; size++) {
+      for (let at = 0; at <= size; at++) {
+        for (let code = 0; code < 0x100; code++) {
+          const inner = "x".repeat(at) + String.fromCharCode(code) + "y".repeat(size - at);
+          for (const text of [`"${inner}"`, `{"${inner}":1}`, `["${inner}","a"]`]) {
+            const document = read(text);
+            if (accepts(text) !== (document !== undefined)) expect.fail(JSON.stringify(text));
+          }
+        }
+      }
+    }
+  });
+
+  it("sees where a document is cut off or goes on after its end, though it knows the keys", () => {
+    const whole = '{"id":1,"name":"n","":null,"a longer key":[{"x":true,"xy":false},{"x":1.5,"xy":"\\n"}]}';
+    const keys = new Keys();
+    const document = read(whole, keys);
+    for (let size = 0; size < whole.length; size++) {
+      const inside = Buffer.from(whole).subarray(0, size);
+      expect(readDocument(inside, keys), whole.slice(0, size)).toBeUndefined();
+    }
+    const again = readDocument(Buffer.from(`  ${whole}  `).subarray(2, 2 + whole.length), keys);
+    expect(again?.tape).toEqual(document?.tape);
+    for (const other of [whole.replaceAll(":", " :"), whole.replaceAll('":', '2":')]) {
+      expect(valueAt(read(other, keys)!, 0)).toEqual(JSON.parse(other));
+    }
+  });
+
   it("reads any depth", () => {
     const text = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
     expect(read(text)?.tape.length).toBe(400_000);

@@ -4,6 +4,18 @@ export const NONE = 0;
 const MOST = 8192;
 /** How many keys of the usual order may be missing before a key is looked up. */
 const MISSING = 4;
+/** Bytes that are compared at once. */
+const WORD = 4;
+/** A size that fits into no document. */
+const NEVER = 2 ** 32 - 1;
+/** What is known of a key: where its words begin, bytes with quotes and colon, the key after it, the first one in it. */
+const START = 0;
+const SIZE = 1;
+const NEXT = 2;
+const FIRST = 3;
+const ENTRY = 4;
+const QUOTE = Buffer.from('"');
+const COLON = Buffer.from('":');
 
 /**
  * The keys of documents, each with a number: in a document's tape stand the numbers. A key has one number for each place
@@ -19,85 +31,81 @@ export class Keys {
   readonly names: string[] = [""];
   /** By number: the numbers of the keys in the objects at this place, as they are written. */
   readonly #inside: Map<string, number>[] = [new Map()];
-  /** The bytes of each key as it is written, with the closing quote, end to end. */
-  #bytes = new Uint8Array(1024);
-  #view = new DataView(this.#bytes.buffer);
-  /** Where each key's bytes begin, and after the last one where they end. */
-  #starts = new Uint32Array(64);
-  /** By number: the key that comes after this one as a rule. */
-  #next = new Uint32Array(64);
-  /** By number: the key that comes first in the objects at this place as a rule. */
-  #first = new Uint32Array(64);
+  /** Each key as it is written, with its quotes and colon, in words; the last word overlaps the one before. */
+  #words = new Int32Array(256);
+  /** By number `ENTRY` words: see the places in them. */
+  #entries = new Uint32Array(64 * ENTRY);
 
   get isFull(): boolean {
     return this.names.length > MOST;
   }
 
   /**
-   * The number of the key that stands at `at`, behind its opening quote, if it is one of those expected after `before`
-   * in an object at the place `parent`; otherwise `NONE`.
+   * The number of the key that stands at `at`, beginning with its quote, if it is one of those expected after `before`
+   * in an object at the place `parent`, and a colon follows at once; otherwise `NONE`.
    */
-  guess(parent: number, before: number, view: DataView, at: number, limit: number): number {
-    let number = before === NONE ? this.#first[parent]! : this.#next[before]!;
+  guess(parent: number, before: number, view: DataView, at: number): number {
+    const entries = this.#entries;
+    let number = before === NONE ? entries[parent * ENTRY + FIRST]! : entries[before * ENTRY + NEXT]!;
     for (let hop = 0; hop < MISSING && number !== NONE; hop++) {
-      if (this.#stands(number, view, at, limit)) return number;
-      number = this.#next[number]!;
+      if (this.#stands(number, view, at)) return number;
+      number = entries[number * ENTRY + NEXT]!;
     }
     return NONE;
   }
 
-  /** Bytes of a key and its closing quote. */
+  /** Bytes of a key with its quotes and colon. */
   sizeOf(number: number): number {
-    return this.#starts[number + 1]! - this.#starts[number]!;
+    return this.#entries[number * ENTRY + SIZE]!;
   }
 
-  /** The number of the key whose bytes, closing quote included, are `bytes[from .. to)`. */
+  /** The number of the key whose bytes, without quotes, are `bytes[from .. to)`. */
   numberOf(parent: number, before: number, bytes: Uint8Array, from: number, to: number): number {
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from - 1).toString("utf8");
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("utf8");
     const siblings = this.#inside[parent]!;
     let number = siblings.get(text);
     if (number === undefined) {
       number = this.#add(text, bytes, from, to);
       siblings.set(text, number);
     }
-    if (before === NONE) this.#first[parent] = number;
-    else this.#next[before] = number;
+    if (before === NONE) this.#entries[parent * ENTRY + FIRST] = number;
+    else this.#entries[before * ENTRY + NEXT] = number;
     return number;
   }
 
-  #stands(number: number, view: DataView, at: number, limit: number): boolean {
-    const end = this.#starts[number + 1]!;
-    let own = this.#starts[number]!;
-    if (at + end - own > limit) return false;
-    const mine = this.#view;
-    for (; own + 4 <= end; own += 4, at += 4)
-      if (mine.getInt32(own, true) !== view.getInt32(at, true)) return false;
-    for (; own < end; own++, at++) if (mine.getUint8(own) !== view.getUint8(at)) return false;
-    return true;
+  #stands(number: number, view: DataView, at: number): boolean {
+    const entries = this.#entries;
+    const last = at + entries[number * ENTRY + SIZE]! - WORD;
+    // Not the view's last word either: see `plainEnd` in `document.ts`.
+    if (last + 2 * WORD > view.byteLength) return false;
+    const words = this.#words;
+    let word = entries[number * ENTRY + START]!;
+    for (; at < last; at += WORD, word++) if (words[word] !== view.getInt32(at, true)) return false;
+    return words[word] === view.getInt32(last, true);
   }
 
   #add(text: string, bytes: Uint8Array, from: number, to: number): number {
     const number = this.names.length;
-    const start = this.#starts[number]!;
-    const end = start + to - from;
-    if (end > this.#bytes.length) {
-      this.#bytes = grown(this.#bytes, new Uint8Array(2 * end));
-      this.#view = new DataView(this.#bytes.buffer);
-    }
-    this.#bytes.set(bytes.subarray(from, to), start);
-    if (number + 1 === this.#starts.length) {
-      this.#starts = grown(this.#starts, new Uint32Array(2 * number + 2));
-      this.#next = grown(this.#next, new Uint32Array(2 * number + 2));
-      this.#first = grown(this.#first, new Uint32Array(2 * number + 2));
-    }
-    this.#starts[number + 1] = end;
+    const entry = number * ENTRY;
+    if (entry + ENTRY === this.#entries.length)
+      this.#entries = grown(this.#entries, new Uint32Array(2 * (entry + ENTRY)));
+    const written = Buffer.concat([QUOTE, bytes.subarray(from, to), COLON]);
+    const size = written.length;
+    let word = this.#entries[entry + START]!;
+    const needed = word + Math.ceil(size / WORD);
+    if (needed > this.#words.length) this.#words = grown(this.#words, new Int32Array(2 * needed));
+    for (let at = 0; at + WORD < size; at += WORD) this.#words[word++] = written.readInt32LE(at);
+    // The empty key is shorter than a word: it is never guessed.
+    if (size >= WORD) this.#words[word++] = written.readInt32LE(size - WORD);
+    this.#entries[entry + SIZE] = size < WORD ? NEVER : size;
+    this.#entries[entry + ENTRY + START] = word;
     this.names.push(text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text);
     this.#inside.push(new Map());
     return number;
   }
 }
 
-function grown<T extends Uint8Array | Uint32Array>(old: T, larger: T): T {
+function grown<T extends Int32Array | Uint32Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
 }

@@ -4,12 +4,14 @@
  *
  * The tape has four words for each value: its kind, the byte where it begins, the byte after its end (for text without
  * the quotes), and the place in the tape after it and all that is in it. The values of a list follow it; each member of
- * an object follows as its key (two words: begin, and end with `ESCAPED_KEY` if it has escapes) and its value. The
- * whole document is the value at 0. Kinds are the constants of `json/document.ts`.
+ * an object follows as its key (one word: the number) and its value. The whole document is the value at 0. Kinds are the
+ * constants of `json/document.ts`.
  */
 export interface JsonDocument {
   /** Valid UTF-8 without a byte order mark. */
   readonly bytes: Uint8Array;
+  /** The same bytes, to be read as words. */
+  readonly view: DataView;
   readonly tape: Uint32Array;
   /** Keys by number. The same list in two documents: the same numbers. One key may have several. */
   readonly keys: readonly string[];

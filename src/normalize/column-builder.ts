@@ -69,10 +69,16 @@ export class ColumnBuilder {
     this.#text.append(row, value);
   }
 
-  /** A text that stands as UTF-8 in `bytes[from .. to)`. */
-  setTextBytes(row: number, bytes: Uint8Array, from: number, to: number): void {
+  /** A text that stands as UTF-8 at the bytes `from` to `to` of a view. */
+  setTextSlice(row: number, source: DataView, from: number, to: number): void {
     this.#mark(row);
-    this.#text.appendBytes(row, bytes, from, to);
+    this.#text.appendSlice(row, source, from, to);
+  }
+
+  /** A text that stands with escapes in a JSON document at `source[from .. to)`. */
+  setEscaped(row: number, source: Uint8Array, from: number, to: number): void {
+    this.#mark(row);
+    this.#text.appendEscaped(row, source, from, to);
   }
 
   /** A bigint column's value, as a safe integer. */

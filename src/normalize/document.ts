@@ -84,19 +84,30 @@ function addItem(reading: Reading, table: TableBuilder, place: number, row: numb
 
 function addObject(reading: Reading, table: TableBuilder, shape: Shape, place: number, row: number): void {
   const { document, tape } = reading;
-  const { keys } = document;
+  const { keys, view } = document;
   const end = tape[place + 3]!;
   const object = ++objects;
   let expected = 0;
-  for (let at = place + VALUE_WORDS; at < end; at = tape[at + KEY_WORDS + 3]!) {
+  let at = place + VALUE_WORDS;
+  while (at < end) {
     const number = tape[at]!;
+    const value = at + KEY_WORDS;
+    const kind = tape[value]!;
     const field = shape.at(keys, number) ?? newKey(reading, table, shape, keys[number]!, place, expected);
     if (field.met === object) reading.hasRepeats = true;
     if (reading.hasRepeats) return;
     field.met = object;
     expected = field.index + 1;
-    addValue(reading, table, field, at + KEY_WORDS, row);
-    if (reading.hasRepeats) return;
+    // Only objects and lists have something after them: with this the next place need not be waited for.
+    at = kind >= OBJECT ? tape[value + 3]! : value + VALUE_WORDS;
+    if (kind === NULL) continue;
+    const { column } = field;
+    if (kind === STRING && column !== undefined && column.code === TEXT)
+      column.setTextSlice(row, view, tape[value + 1]!, tape[value + 2]!);
+    else {
+      addValue(reading, table, field, value, row);
+      if (reading.hasRepeats) return;
+    }
   }
   if (place === reading.record && reading.added !== undefined)
     addAdded(reading, table, shape, reading.added, object, expected, row);
@@ -158,7 +169,7 @@ function addValue(reading: Reading, table: TableBuilder, field: Field, place: nu
     const end = tape[place + 2]!;
     if (kind === STRING) {
       if (code === TEXT) {
-        column.setTextBytes(row, bytes, start, end);
+        column.setTextSlice(row, reading.document.view, start, end);
         return;
       }
       if (code === TIMESTAMP && scanTimestampBytes(bytes, start, end, instant)) {
@@ -167,7 +178,7 @@ function addValue(reading: Reading, table: TableBuilder, field: Field, place: nu
       }
     } else if (kind === ESCAPED) {
       if (code === TEXT) {
-        column.setText(row, valueAt(reading.document, place) as string);
+        column.setEscaped(row, bytes, start, end);
         return;
       }
     } else if (kind === INTEGER || kind === NUMBER) {

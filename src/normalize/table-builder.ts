@@ -138,7 +138,7 @@ export class TableBuilder {
   #rootColumns(): readonly Column[] {
     const size = this.#loadId.length;
     const data = new Uint8Array(this.rows * size);
-    for (let row = 0; row < this.rows; row++) data.set(this.#loadId, row * size);
+    Buffer.from(data.buffer).fill(this.#loadId);
     return [
       idColumn(ID, this.ids, this.rows),
       { schema: LOAD_ID, kind: "text", data, offsets: evenOffsets(this.rows, size) },

@@ -62,6 +62,29 @@ describe("TextBuffer", () => {
     expect(read(buffer, 2)).toEqual(["é", ""]);
   });
 
+  it("takes slices of any length, with gaps, escapes and strings between them", () => {
+    const value = fc.oneof(
+      fc.nat(150).map((size) => ["slice", "0123456789äöü".repeat(12).slice(0, size)] as const),
+      fc.string({ unit: "binary" }).map((text) => ["escaped", wellFormed(text)] as const),
+      anyText.map((text) => ["string", wellFormed(text)] as const),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.option(value)), (values) => {
+        const buffer = new TextBuffer();
+        for (const [row, one] of values.entries()) {
+          if (one === null) continue;
+          const [how, text] = one;
+          const bytes = Buffer.from(`xy${how === "escaped" ? JSON.stringify(text).slice(1, -1) : text}z`);
+          const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+          if (how === "slice") buffer.appendSlice(row, view, 2, bytes.length - 1);
+          else if (how === "escaped") buffer.appendEscaped(row, bytes, 2, bytes.length - 1);
+          else buffer.append(row, text);
+        }
+        expect(read(buffer, values.length)).toEqual(values.map((one) => one?.[1] ?? ""));
+      }),
+    );
+  });
+
   it("holds bytes beside text", () => {
     const buffer = new TextBuffer();
     buffer.append(0, "é");
