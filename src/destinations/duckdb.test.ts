@@ -90,7 +90,8 @@ describe("straight into the tables", () => {
     await second.write(batchOf(late, [{ ...row(3), late: "x" }]));
     const change = { op: "add-column", table: "t", column: late.columns.at(-1)! } as const;
     let isDone = false;
-    const committed = second.commit({ ...header("q1", [change]), tables: [late] }).then(() => {
+    const committed = second.commit({ ...header("q1", [change]), tables: [late] });
+    void committed.finally(() => {
       isDone = true;
     });
     // Other commits go on meanwhile.

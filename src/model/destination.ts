@@ -97,7 +97,6 @@ export interface StagePlan {
  * Children of a row arrive in the same package as the row.
  */
 export interface Stage extends AsyncDisposable {
-  /** Takes a batch, perhaps not at once: what goes wrong then is thrown by a later `write` or by `commit`. */
   write(batch: Batch): Promise<void>;
   /**
    * One transaction: dataset and system tables (created when missing), schema changes, rows by the write disposition,

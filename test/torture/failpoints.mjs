@@ -147,8 +147,9 @@ async function watchObjects() {
 
 async function goStraight() {
   const { StraightAppend } = await import("../../dist/src/destinations/duckdb/straight.js");
-  const { begins } = StraightAppend.prototype;
-  StraightAppend.prototype.begins = function (batch, waiting) {
+  const original = StraightAppend.prototype;
+  const begins = Reflect.get(original, "begins");
+  original.begins = function (batch, waiting) {
     return begins.call(this, { ...batch, bytes: 2 ** 40 }, waiting);
   };
 }

@@ -170,11 +170,15 @@ export class StraightAppend {
  */
 function isFit(place: Place, found: FoundTable, table: TableSchema): boolean {
   if (found.standIn !== undefined) return false;
-  const { typeName } = place.dialect;
+  const { dialect } = place;
   const named = new Map(table.columns.map((column) => [column.name.toLowerCase(), column]));
   return found.columns.every((column) => {
     const own = named.get(column.name.toLowerCase());
     if (own === undefined) return column.nullable && column.hasDefault !== true;
-    return own.name === column.name && column.narrower === undefined && typeName(own) === typeName(column);
+    return (
+      own.name === column.name &&
+      column.narrower === undefined &&
+      dialect.typeName(own) === dialect.typeName(column)
+    );
   });
 }

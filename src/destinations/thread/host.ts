@@ -1,6 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Connection } from "../../model/destination.js";
-import { inTurn } from "../in-turn.js";
 import {
   type Answer,
   type Broken,
@@ -20,11 +19,7 @@ export interface HostedPlace {
 }
 
 /** Something that is open in this thread. */
-interface Held {
-  readonly methods: Readonly<Record<string, (...args: never[]) => unknown>> & Partial<AsyncDisposable>;
-  /** How its calls are run: those of a stage one after the other, since the next batch is sent before this one is in. */
-  readonly run: <T>(task: () => Promise<T>) => Promise<T>;
-}
+type Held = Readonly<Record<string, (...args: never[]) => unknown>> & Partial<AsyncDisposable>;
 
 /** Methods that open something. It stays here. */
 const OPENS: ReadonlySet<string> = new Set(["connect", "acquire", "stage"]);
@@ -36,7 +31,7 @@ const OPENS: ReadonlySet<string> = new Set(["connect", "acquire", "stage"]);
  * aborts the whole process. So it ends by itself when nothing is under way, and a defect does not end it.
  */
 export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadData): void {
-  const held = new Map<number, Held>([[PLACE, hold("place", place)]]);
+  const held = new Map<number, Held>([[PLACE, place as object as Held]]);
   let underWay = 0;
   let isEnding = false;
 
@@ -46,16 +41,14 @@ export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadDat
       const target = held.get(on);
       if (target === undefined) throw new Error(`nothing is open as number ${on} for ${method}`);
       if (method === "dispose") {
-        await target.run(async () => target.methods[Symbol.asyncDispose]?.());
+        await target[Symbol.asyncDispose]?.();
         held.delete(on);
         return { id, value: undefined };
       }
-      const value = await target.run(async () => {
-        if (isEnding) throw new Error(`the process ends before ${method}`);
-        return target.methods[method]!(...(args as never[]));
-      });
+      if (isEnding) throw new Error(`the process ends before ${method}`);
+      const value = await target[method]!(...(args as never[]));
       if (!OPENS.has(method)) return { id, value };
-      held.set(id, hold(method, value as object));
+      held.set(id, value as Held);
       return { id, value: openedAs(id, value as Partial<Connection>) };
     } catch (error) {
       return { id, error: toCrossing(error) };
@@ -85,11 +78,6 @@ export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadDat
   process.on("uncaughtException", (thrown) =>
     port.postMessage({ broken: nameOf(thrown) } satisfies Broken, []),
   );
-}
-
-function hold(method: string, opened: object): Held {
-  const methods = opened as Held["methods"];
-  return { methods, run: method === "stage" ? inTurn() : (task) => task() };
 }
 
 function openedAs(id: number, { keepsParts, prune }: Partial<Connection>): Opened {
