@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { Connection, Destination, Lease, Pruned, Stage, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
+import { inTurn } from "../model/in-turn.js";
 import type { Json } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { PipelineState } from "../model/state.js";
 import type { FoundTable } from "../model/table.js";
 import { checkedOptions, defineDestination } from "./destination.js";
-import { inTurn } from "./in-turn.js";
 import { failed } from "./postgres/errors.js";
 import { giveLease, type HeldLease, takeLease } from "./postgres/lease.js";
 import { connectServer, type ServerConnection, SSL_MODES } from "./postgres/server.js";

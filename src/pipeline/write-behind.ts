@@ -1,6 +1,6 @@
-import { inTurn } from "../destinations/in-turn.js";
 import type { Batch } from "../model/batch.js";
 import type { Stage } from "../model/destination.js";
+import { inTurn } from "../model/in-turn.js";
 
 /**
  * Bytes of batches that may wait for a stage before `write` waits, too: three of the usual 8 MiB, so that it has its

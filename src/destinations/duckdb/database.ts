@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
-import { inTurn } from "../in-turn.js";
+import { inTurn } from "../../model/in-turn.js";
 
 /** The driver. Loaded when the first database is opened: it takes as long as all of Sluice. */
 export interface Driver {
