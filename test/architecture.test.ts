@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 // lower levels; siblings on one level do not see each other.
 const LEVELS = [
   ["model"],
-  ["schema", "http", "expression"],
+  ["schema", "http", "expression", "thread"],
   ["json"],
   ["normalize", "rest", "destinations"],
   ["pipeline"],
@@ -18,8 +18,8 @@ const LEVELS = [
 // Where the level alone would allow too much.
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   json: ["model", "schema"],
-  normalize: ["model", "json", "schema"],
-  destinations: ["model", "schema"],
+  normalize: ["model", "json", "schema", "thread"],
+  destinations: ["model", "schema", "thread"],
   pipeline: ["model", "schema", "normalize"],
   cli: ["index"],
   studio: ["index"],

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Destination } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
+import { PLACE } from "../thread/messages.js";
+import { connectIn } from "./connection-in-thread.js";
 import { checkedOptions, defineDestination } from "./destination.js";
 import { connectDuckdb, type Internals } from "./duckdb/connection.js";
 import { type DatabaseOptions, databaseExists, MEMORY } from "./duckdb/database.js";
@@ -10,8 +12,6 @@ import { openDuckdbThread } from "./duckdb/thread.js";
 import { commandWord, quotedName } from "./query-hint.js";
 import type { SqlValue } from "./sql/commit.js";
 import * as sql from "./sql/statements.js";
-import { PLACE } from "./thread/messages.js";
-import { connectIn } from "./thread/proxy.js";
 
 const options = z.strictObject({
   path: z

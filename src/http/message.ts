@@ -39,6 +39,8 @@ export interface Exchange {
   /** The request that was answered as it was sent, every credential masked; for people. */
   readonly sent?: () => HttpRequest;
   read<T>(decode: (body: Uint8Array, head: ResponseHead) => T | Promise<T>): Promise<ReadResult<T>>;
+  /** What `decode` gave is given to others, too. Default false. */
+  readonly isShared?: boolean;
   /** Drops the response without reading it. */
   discard(): void;
 }

@@ -73,6 +73,7 @@ export class SharedResponses {
       const exchange = await send(request, signal);
       return {
         ...exchange,
+        isShared: true,
         read: async (decode) => {
           try {
             const read = await exchange.read(decode);
@@ -138,6 +139,7 @@ async function settled<T>(result: Promise<T>, signal: AbortSignal): Promise<T | 
 function sharedExchange(result: ReadResult<unknown>): Exchange {
   return {
     head: result.head,
+    isShared: true,
     read: async <T>() => result as ReadResult<T>,
     discard: () => {},
   };

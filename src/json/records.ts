@@ -11,7 +11,7 @@ export function recordsAt(document: JsonDocument, list: number): DocumentRecords
   const end = tape[list + 3]!;
   const places: number[] = [];
   for (let at = list + VALUE_WORDS; at < end; at = tape[at + 3]!) places.push(at);
-  return recordsOf(document, places, undefined, () => valueAt(document, list) as readonly Json[]);
+  return documentRecords(document, places, undefined, () => valueAt(document, list) as readonly Json[]);
 }
 
 /** Those records of a page that stay, by their index in it; the page itself if all do. */
@@ -21,14 +21,14 @@ export function staying(records: Records, stays: (index: number) => boolean): Re
   const places = records.places.filter((_, index) => stays(index));
   return places.length === records.places.length
     ? records
-    : recordsOf(records.document, places, records.added);
+    : documentRecords(records.document, places, records.added);
 }
 
 /** The records of a page, each with these fields besides. */
 export function adding(records: Records, fields: JsonObject): Records {
   if (records.kind === "objects")
     return { kind: "objects", values: records.values.map((record) => withAdded(record, fields)) };
-  return recordsOf(records.document, records.places, { ...records.added, ...fields });
+  return documentRecords(records.document, records.places, { ...records.added, ...fields });
 }
 
 /** A record with fields besides, which count over its own. One that is no object becomes an object, as its `value`. */
@@ -37,7 +37,8 @@ export function withAdded(record: Json, fields: JsonObject | undefined): Json {
   return isObject(record) ? { ...record, ...fields } : { value: record, ...fields };
 }
 
-function recordsOf(
+/** Records at these places of a document's tape. `make` gives all of their values; default: one by one. */
+export function documentRecords(
   document: JsonDocument,
   places: readonly number[],
   added: JsonObject | undefined,
@@ -66,20 +67,4 @@ export function recordAt(records: Records, index: number): Json | undefined {
   if (records.kind === "objects") return records.values.at(index);
   const place = records.places.at(index);
   return place === undefined ? undefined : withAdded(valueAt(records.document, place), records.added);
-}
-
-/** Whether two lists of records are written in the same way; of some that were given fields besides nobody asks. */
-export function sameBytes(one: DocumentRecords, other: DocumentRecords): boolean {
-  const { places } = one;
-  if (places.length !== other.places.length || one.added !== other.added) return false;
-  return places.every((place, index) => sameValue(one.document, place, other.document, other.places[index]!));
-}
-
-function sameValue(one: JsonDocument, place: number, other: JsonDocument, otherPlace: number): boolean {
-  return one.tape[place] === other.tape[otherPlace] && bytesAt(one, place).equals(bytesAt(other, otherPlace));
-}
-
-function bytesAt({ bytes, tape }: JsonDocument, place: number): Buffer {
-  const start = tape[place + 1]!;
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, tape[place + 2]! - start);
 }

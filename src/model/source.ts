@@ -200,6 +200,11 @@ export interface Page {
   readonly cursor?: JsonObject;
   /** Bytes of the response body as received after decompression; 0 if the source is not a network one. */
   readonly bytes: number;
+  /**
+   * Nobody else looks at the document of the records, now or later: whoever takes the page may hand its memory to another
+   * thread. Default false.
+   */
+  readonly isOwn?: boolean;
   /** Only on the last page: how sure it is that the walk saw everything. */
   readonly completeness?: Completeness;
   /** Beside `completeness`: the reason, in a few words such as "total of 250 records reached". */

@@ -8,7 +8,8 @@ import type { Batch } from "../model/batch.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { ColumnHint, ContractMode, Records, ResourceHints } from "../model/source.js";
 import { SYSTEM_COLUMNS } from "../model/table.js";
-import { createNormalizer } from "./normalizer.js";
+import { RecordReceiver, RecordSender } from "./crossing.js";
+import { createNormalizer, type Normalizer } from "./normalizer.js";
 import { batchRows, type Cell } from "./rows.js";
 
 /** `FUZZ_RUNS=100000 npx vitest run src/normalize/document.property.test.ts` is the long form. */
@@ -253,6 +254,69 @@ it(
         const read = reader((body) => recordsAt(readDocument(Buffer.from(body), keys)!, 0)!);
         const documents = load(bodies, how, settled, read);
         expect(documents).toStrictEqual(values);
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  60_000 + 50 * RUNS,
+);
+
+/** One load whose batches are taken after some pages. There another normalizer takes over, if `moves`, in another thread. */
+function loadInTwo(
+  bodies: readonly string[],
+  how: ResourceHints,
+  { settled, after, moves }: { settled: boolean; after: number; moves: boolean },
+) {
+  const create = (known: ReturnType<Normalizer["tables"]>, now: number) =>
+    createNormalizer({
+      begun: known.map(({ name }) => name),
+      resource: "r",
+      table: "r",
+      hints: how,
+      known,
+      settled,
+      loadId: "1700000000.1",
+      now,
+      random: () => 0.5,
+    });
+  const told = (one: Normalizer) => ({
+    rows: rowsOf(one.take()),
+    tables: one.tables(),
+    rejects: one.takeRejects(),
+    collisions: one.takeCollisions(),
+  });
+  const first = create([], 1_700_000_000_000);
+  const keys = new Keys();
+  const sender = new RecordSender();
+  const receiver = new RecordReceiver();
+  try {
+    const [before, rest] = [bodies.slice(0, after), bodies.slice(after)];
+    const read = (body: string) => recordsAt(readDocument(Buffer.from(body), keys)!, 0)!;
+    for (const body of before) first.add(read(body));
+    const begun = told(first);
+    // Whose a column is that two keys have asked for, only this normalizer knows (`pipeline/normalizing.ts`).
+    const isMoved = moves && begun.collisions.length === 0;
+    const second = isMoved ? create(structuredClone(first.tables()), first.idsAfter) : first;
+    for (const body of rest) {
+      const sent = sender.send(read(body), true);
+      second.add(
+        isMoved ? receiver.receive(structuredClone(sent.records, { transfer: sent.buffers })) : read(body),
+      );
+    }
+    return [begun, told(second), first.rows + (isMoved ? second.rows : 0)];
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+it(
+  "documents of which another thread takes over at any page become the same tables",
+  () => {
+    fc.assert(
+      fc.property(pages, hints, fc.boolean(), fc.nat(4), (records, how, settled, after) => {
+        const bodies = records.map((items) => `[${items.join(" , ")}]`);
+        const moved = loadInTwo(bodies, how, { settled, after, moves: true });
+        expect(moved).toStrictEqual(loadInTwo(bodies, how, { settled, after, moves: false }));
       }),
       { numRuns: RUNS },
     );

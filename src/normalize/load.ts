@@ -8,7 +8,7 @@ import { type Declared, declaredColumns } from "./declared.js";
 import { Ids } from "./ids.js";
 import { newTableNames, rootName } from "./root-name.js";
 import { type Stamps, stampsOf } from "./stamps.js";
-import { TableBuilder } from "./table-builder.js";
+import { TableBuilder, type TablePlan } from "./table-builder.js";
 
 export interface NormalizerOptions {
   readonly resource: string;
@@ -17,6 +17,8 @@ export interface NormalizerOptions {
   readonly hints: ResourceHints;
   /** Tables of this resource as last committed: their names, column order, types and sources are kept. */
   readonly known: readonly TableSchema[];
+  /** Names of known tables that were not there before this load: another normalizer has begun it. Default: none. */
+  readonly begun?: readonly string[];
   readonly loadId: string;
   /** Milliseconds since 1970; part of every row's id. */
   readonly now: number;
@@ -67,7 +69,14 @@ export function startLoad(options: NormalizerOptions): Load {
   const plan = { resource: options.resource, loadId: options.loadId, naming, maxLevel };
   const stamps = stampsOf(options.hints, { boundary: options.boundary ?? options.now, maxLevel, naming });
   const system = stamps?.columns ?? [];
-  const root = new TableBuilder({ ...plan, name, declared, system, known: known.get(name), level: 0 });
+  const root = new TableBuilder({
+    ...plan,
+    name,
+    declared,
+    system,
+    ...standing(options, known.get(name)),
+    level: 0,
+  });
 
   const guard = new Guard(options.resource, options.hints);
 
@@ -85,8 +94,7 @@ export function startLoad(options: NormalizerOptions): Load {
     ],
     guard,
     stamps,
-    isRefused:
-      options.settled === true && root.plan.known === undefined && guard.contract.tables !== "evolve",
+    isRefused: options.settled === true && !root.plan.isThere && guard.contract.tables !== "evolve",
     record: () => null,
     rootRow: 0,
   };
@@ -172,6 +180,13 @@ function identitiesOf(path: readonly (readonly string[])[]): string {
   return JSON.stringify(path);
 }
 
+function standing(
+  { begun = [] }: Pick<NormalizerOptions, "begun">,
+  known: TableSchema | undefined,
+): Pick<TablePlan, "known" | "isThere"> {
+  return { known, isThere: known !== undefined && !begun.includes(known.name) };
+}
+
 export function childBuilder(
   { naming, options }: Pick<Load, "naming" | "options">,
   parent: TableBuilder,
@@ -184,7 +199,15 @@ export function childBuilder(
   const hinted = (options.hints.tables ?? []).filter((table) => identitiesOf(table.path) === path);
   const columns = hinted.flatMap((table) => table.columns);
   const declared = declaredColumns({ columns, primaryKey: [] }, naming);
-  return new TableBuilder({ ...parent.plan, name, parent, source, known, declared, level });
+  return new TableBuilder({
+    ...parent.plan,
+    name,
+    parent,
+    source,
+    ...standing(options, known),
+    declared,
+    level,
+  });
 }
 
 export function tableIdentity(parent: TableBuilder, source: readonly string[]): string {

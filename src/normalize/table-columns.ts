@@ -9,8 +9,10 @@ import type { Field } from "./fields.js";
 
 /** What a table starts from. */
 export interface ColumnsPlan {
-  /** The table as it was last committed. */
+  /** The table as it was last committed, or begun. */
   readonly known: TableSchema | undefined;
+  /** Whether the table was there before this load. */
+  readonly isThere: boolean;
   readonly declared: readonly Declared[];
   readonly naming: Naming;
 }
@@ -168,7 +170,7 @@ export class TableColumns {
 
   /** A table that exists may have rows without the column, so there it can't refuse nulls; records are checked anyway. */
   #nullable(declared: Declared): boolean {
-    return !declared.required || this.#plan.known !== undefined;
+    return !declared.required || this.#plan.isThere;
   }
 
   #named(name: string): ColumnBuilder | undefined {

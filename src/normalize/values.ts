@@ -271,7 +271,7 @@ function pathTo(table: TableBuilder, field: Field): string {
 
 /** The contract holds for tables that an earlier complete walk has made, and where columns are declared. */
 function holdsFor(load: Load, table: TableBuilder): boolean {
-  if (load.options.settled === true && table.plan.known !== undefined) return true;
+  if (load.options.settled === true && table.plan.isThere) return true;
   return table.plan.declared.some((declared) => declared.type !== undefined);
 }
 

@@ -1,3 +1,4 @@
+import type { Batch } from "../model/batch.js";
 import type { Connection, PackageHeader, Receipt, Stage } from "../model/destination.js";
 import { asSluiceError, SluiceError } from "../model/error.js";
 import type { ErrorCode } from "../model/error-codes.js";
@@ -14,14 +15,13 @@ import type {
 } from "../model/state.js";
 import type { SchemaChange, TableSchema } from "../model/table.js";
 import { mergeColumns, nullKeys, unmetTypes } from "../normalize/declared.js";
-import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
-import { addPage } from "../normalize/validate.js";
 import { diffTables } from "../schema/diff.js";
 import { findDrift } from "../schema/drift.js";
 import { schemaHash } from "../schema/hash.js";
 import { namingOf } from "../schema/naming.js";
 import { unread, withBackfill } from "./edit-state.js";
 import { interrupted, rejectedError, shortWalk, tooManyRejects } from "./lane-errors.js";
+import { Normalizing } from "./normalizing.js";
 import {
   refuseLosingHistory,
   refuseNulls,
@@ -43,10 +43,6 @@ export interface Checkpoint {
 }
 
 export const DEFAULT_CHECKPOINT: Checkpoint = { rows: 500_000, bytes: 1024 * 1024 * 1024, seconds: 60 };
-
-/** Rows are handed to the stage in batches of about this size: small enough to stay in cache, large enough to pay. */
-const BATCH_ROWS = 8192;
-const BATCH_BYTES = 8 * 1024 * 1024;
 
 /** What one lane needs: one resource on its way into one destination. */
 export interface LaneContext {
@@ -180,7 +176,8 @@ class Lane {
   rejected = 0;
   readonly #resource: Resource;
   readonly #context: LaneContext;
-  readonly #normalizer: Normalizer;
+  readonly #normalizing: Normalizing;
+  #stage: Stage | undefined;
   /** The tables as last committed. */
   #committed: readonly TableSchema[];
   /** Those of them that this load found gone. */
@@ -237,7 +234,7 @@ class Lane {
     const isAfresh = context.isBackfill || resource.hints.writeDisposition === "replace";
     this.#committedCursor = context.fullRefresh ? undefined : before?.cursor;
     this.#cursor = this.#held?.cursor ?? (isAfresh ? undefined : this.#committedCursor);
-    this.#normalizer = createNormalizer({
+    const options = {
       resource: resource.name,
       table: resource.table,
       hints: resource.hints,
@@ -247,18 +244,28 @@ class Lane {
       now: Math.max(context.startedAt, this.#held?.idsFrom ?? 0),
       boundary: this.#boundary(),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
-    });
+    };
+    this.#normalizing = new Normalizing(options, resource.schema, (batch) => this.#stageBatch(batch));
   }
 
   warnOfUnmetTypes(): void {
     const { hints, name } = this.#resource;
     const naming = namingOf(hints, this.#context.maxIdentifier);
-    for (const message of unmetTypes(hints, naming, this.#normalizer.tables()))
+    for (const message of unmetTypes(hints, naming, this.#normalizing.tablesBefore))
       this.#context.emit({ type: "warning", resource: name, code: "schema/type-kept", message });
   }
 
   async read(): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
     await using stage = await this.#openStage(this.#resource.hints.writeDisposition, this.#walk);
+    this.#stage = stage;
+    try {
+      return await this.#readInto(stage);
+    } finally {
+      await this.#normalizing.release();
+    }
+  }
+
+  async #readInto(stage: Stage): Promise<{ readonly completeness: Completeness; readonly why?: string }> {
     let completeness: Completeness = "unknown";
     let why: string | undefined;
     try {
@@ -393,32 +400,28 @@ class Lane {
 
   async #take(page: Page, stage: Stage): Promise<void> {
     this.#context.signal.throwIfAborted();
-    await addPage(this.#normalizer, page.records, this.#resource.schema);
-    this.#resume = page.resume;
-    this.#cursor = page.cursor ?? this.#cursor;
     const { records } = page;
     const rows = records.kind === "document" ? records.places.length : records.values.length;
+    await this.#normalizing.add(page);
+    this.#resume = page.resume;
+    this.#cursor = page.cursor ?? this.#cursor;
     this.#pageRows += rows;
     this.#context.emit({ type: "page", resource: this.#resource.name, rows, bytes: page.bytes });
-    const { bufferedRows, bufferedBytes } = this.#normalizer;
-    if (bufferedRows >= BATCH_ROWS || bufferedBytes >= BATCH_BYTES) await this.#stageBatches(stage);
     if (page.resume !== undefined && this.#isCheckpointDue()) await this.#startCommit(stage, "running");
   }
 
-  async #stageBatches(stage: Stage): Promise<void> {
-    for (const batch of this.#normalizer.take()) {
-      refuseNulls(batch, this.#standing.notNull, this.#resource.name);
-      await stage.write(batch);
-      this.#stagedBytes += batch.bytes;
-    }
+  async #stageBatch(batch: Batch): Promise<void> {
+    refuseNulls(batch, this.#standing.notNull, this.#resource.name);
+    await this.#stage?.write(batch);
+    this.#stagedBytes += batch.bytes;
   }
 
   #isCheckpointDue(): boolean {
     if (!this.#canStop()) return false;
     const { checkpoint, runtime } = this.#context;
     return (
-      this.#normalizer.rows - this.#rowsAtCommit >= checkpoint.rows ||
-      this.#stagedBytes + this.#normalizer.bufferedBytes >= checkpoint.bytes ||
+      this.#pageRows >= checkpoint.rows ||
+      this.#stagedBytes + this.#normalizing.bufferedBytes >= checkpoint.bytes ||
       runtime.now() - this.#committedAt >= checkpoint.seconds * 1000
     );
   }
@@ -480,16 +483,14 @@ class Lane {
   async #startCommit(stage: Stage, status: "running" | "done", completeness?: Completeness): Promise<void> {
     const { connection, runtime } = this.#context;
     const resource = this.#resource.name;
-    await this.#stageBatches(stage);
+    const { tables, rows, rejects, discarded, collisions, idsAfter } = await this.#normalizing.settle();
     await this.#settle();
-    const tables = this.#normalizer.tables();
-    const held = status === "running" ? this.#hold(tables) : undefined;
+    const held = status === "running" ? this.#hold(tables, idsAfter) : undefined;
     const found = await connection.describe(tables.map((table) => table.name));
     refuseVanished(findDrift(this.#committed, found), this.#missing, resource);
     refuseUnfit(findDrift(tables, found), resource);
     refuseLosingHistory(this.#resource, found);
     const changes = held === undefined ? diffTables(found, tables) : [];
-    const { rejects, discarded } = this.#normalizer.takeRejects();
     this.#refuseTooMany(rejects.length);
     const position = status === "running" ? this.#resume : undefined;
     const cursor = held === undefined ? this.#cursor : this.#committedCursor;
@@ -512,8 +513,8 @@ class Lane {
       changes,
       rejects: rejects.length,
       discarded,
-      collisions: this.#normalizer.takeCollisions(),
-      rows: this.#normalizer.rows - this.#rowsAtCommit,
+      collisions,
+      rows: rows - this.#rowsAtCommit,
       position,
       cursor,
       held,
@@ -522,7 +523,7 @@ class Lane {
     // `#settle` tells it.
     this.#committing.catch(() => {});
     this.#committedAt = runtime.now();
-    this.#rowsAtCommit = this.#normalizer.rows;
+    this.#rowsAtCommit = rows;
     this.#stagedBytes = 0;
     this.#pageRows = 0;
   }
@@ -554,7 +555,7 @@ class Lane {
   }
 
   /** What there is to remember of rows that are kept back; undefined where rows become visible at once. */
-  #hold(tables: readonly TableSchema[]): HeldWalk | undefined {
+  #hold(tables: readonly TableSchema[], idsAfter: number): HeldWalk | undefined {
     if (this.#walk === undefined) return undefined;
     const cursor = this.#cursor;
     return {
@@ -562,7 +563,7 @@ class Lane {
       tables,
       ...(cursor === undefined ? {} : { cursor }),
       startedAt: this.#walkStartedAt(),
-      idsFrom: this.#normalizer.idsAfter,
+      idsFrom: idsAfter,
     };
   }
 }

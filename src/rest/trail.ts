@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import { countOf, recordAt, sameBytes } from "../json/records.js";
-import type { Records } from "../model/source.js";
+import { ESCAPED, STRING } from "../json/document.js";
+import { parseExactJson } from "../json/exact.js";
+import { countOf, recordAt } from "../json/records.js";
+import type { DocumentRecords, Records } from "../model/source.js";
 
 /** As many of the latest requests are remembered one by one, and up to as many before them. */
 const RECENT = 50_000;
@@ -13,16 +15,15 @@ const RECENT = 50_000;
 export class RequestTrail {
   #recent = new Set<string>();
   #before: ReadonlySet<string> = new Set();
-  readonly #anchor = new Anchor<string>();
+  readonly #doubling = new Doubling();
+  #anchor: string | undefined;
 
   has(fingerprint: string): boolean {
-    return (
-      this.#recent.has(fingerprint) || this.#before.has(fingerprint) || this.#anchor.held === fingerprint
-    );
+    return this.#recent.has(fingerprint) || this.#before.has(fingerprint) || this.#anchor === fingerprint;
   }
 
   add(fingerprint: string): void {
-    this.#anchor.pass(fingerprint);
+    if (this.#doubling.pass()) this.#anchor = fingerprint;
     this.#recent.add(fingerprint);
     if (this.#recent.size < RECENT) return;
     this.#before = this.#recent;
@@ -32,42 +33,84 @@ export class RequestTrail {
 
 /**
  * The pages that a walk has seen, to notice when their content comes again: at once if it is that of the page before,
- * within a few rounds if the API begins anew (Brent's rule as above). Two pages are held in memory.
+ * within a few rounds if the API begins anew (Brent's rule as above). Two pages are held in memory; what is held of a
+ * document is a copy, since its own memory may leave with the page.
  */
 export class PageTrail {
-  #before: Records | undefined;
-  readonly #anchor = new Anchor<Records>();
+  readonly #before = new Held();
+  readonly #doubling = new Doubling();
+  readonly #anchor = new Held();
 
   /** Which earlier page has the same records: the one before, or one further back. */
   repeated(records: Records): "before" | "earlier" | undefined {
-    if (sameRecords(records, this.#before)) return "before";
-    return sameRecords(records, this.#anchor.held) ? "earlier" : undefined;
+    if (this.#before.isSame(records)) return "before";
+    return this.#anchor.isSame(records) ? "earlier" : undefined;
   }
 
   add(records: Records): void {
-    this.#before = records;
-    if (countOf(records) > 0) this.#anchor.pass(records);
+    this.#before.hold(records);
+    if (countOf(records) > 0 && this.#doubling.pass()) this.#anchor.hold(records);
   }
 }
 
 /** Brent's rule: of the items that pass, the first, second, fourth, eighth … is held until the next of them. */
-class Anchor<T> {
-  held: T | undefined = undefined;
+class Doubling {
   #passed = 0;
   #next = 1;
 
-  pass(item: T): void {
+  /** Whether the item that passes is to be held. */
+  pass(): boolean {
     this.#passed++;
-    if (this.#passed < this.#next) return;
-    this.held = item;
+    if (this.#passed < this.#next) return false;
     this.#next *= 2;
+    return true;
   }
 }
 
-function sameRecords(one: Records, other: Records | undefined): boolean {
-  if (other === undefined || countOf(one) === 0 || countOf(one) !== countOf(other)) return false;
-  if (one.kind === "document" && other.kind === "document") return sameBytes(one, other);
-  return (
-    isDeepStrictEqual(recordAt(one, 0), recordAt(other, 0)) && isDeepStrictEqual(one.values, other.values)
-  );
+/** The records of a page that was seen: values, or the bytes of a document from its first record to its last. */
+class Held {
+  #count = 0;
+  #values: Records | undefined;
+  /** Kept from page to page, so that holding one makes no garbage. */
+  #memory = Buffer.alloc(0);
+  #size = 0;
+
+  hold(records: Records): void {
+    this.#count = countOf(records);
+    this.#values = undefined;
+    if (records.kind === "objects") this.#values = records;
+    else if (this.#count > 0) this.#copy(spanOf(records));
+  }
+
+  isSame(records: Records): boolean {
+    if (this.#count === 0 || countOf(records) !== this.#count) return false;
+    if (this.#values !== undefined) {
+      return (
+        isDeepStrictEqual(recordAt(records, 0), recordAt(this.#values, 0)) &&
+        isDeepStrictEqual(records.values, this.#values.values)
+      );
+    }
+    const held = this.#memory.subarray(0, this.#size);
+    if (records.kind === "document") return held.equals(spanOf(records));
+    return isDeepStrictEqual(records.values, parseExactJson(`[${held.toString("utf8")}]`));
+  }
+
+  #copy(span: Uint8Array): void {
+    if (span.length > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(span.length);
+    this.#memory.set(span);
+    this.#size = span.length;
+  }
+}
+
+/** What stands in a document from its first record to its last. */
+function spanOf({ document: { bytes, tape }, places }: DocumentRecords): Uint8Array {
+  const first = places[0]!;
+  const last = places.at(-1)!;
+  return bytes.subarray(tape[first + 1]! - quoteAt(tape, first), tape[last + 2]! + quoteAt(tape, last));
+}
+
+/** The tape has text without its quotes. */
+function quoteAt(tape: Uint32Array, place: number): 0 | 1 {
+  const kind = tape[place];
+  return kind === STRING || kind === ESCAPED ? 1 : 0;
 }

@@ -152,6 +152,7 @@ export async function* walk(
       yield {
         records: repeats ? { kind: "objects", values: [] } : records,
         bytes,
+        isOwn: exchange.isShared !== true,
         ...("request" in next
           ? loops
             ? {}

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { openThread, type Thread } from "../thread/thread.js";
+import { SluiceError } from "../../model/error.js";
+import { openThread, type Thread } from "../../thread/thread.js";
 
 const FILE = new URL("./worker.js", import.meta.url);
 
@@ -14,5 +15,13 @@ let isThreaded: boolean | undefined;
 export function openDuckdbThread(): Thread | undefined {
   // Decided once, or there would be two instances.
   isThreaded ??= availableParallelism() > 1 && existsSync(FILE);
-  return isThreaded ? openThread(FILE) : undefined;
+  return isThreaded ? openThread(FILE, { broken: brokenThread }) : undefined;
+}
+
+function brokenThread(why: string): SluiceError {
+  return new SluiceError("destination/failed", `the thread that writes to the database broke (${why})`, {
+    hint:
+      "What was committed is in the database. Run again in a new process; if it breaks again, give the process more " +
+      "memory, or report it.",
+  });
 }

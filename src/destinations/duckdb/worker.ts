@@ -1,8 +1,9 @@
 // The entry of DuckDB's thread (`thread.ts`). It imports what a connection needs and no more: it starts with every run.
 import { parentPort, workerData } from "node:worker_threads";
+import { serve } from "../../thread/host.js";
+import type { ThreadData } from "../../thread/messages.js";
+import { OPENS } from "../connection-in-thread.js";
 import type { SqlValue } from "../sql/commit.js";
-import { serve } from "../thread/host.js";
-import type { ThreadData } from "../thread/messages.js";
 import { connectDuckdb } from "./connection.js";
 import type { DatabaseOptions } from "./database.js";
 import { queryRows } from "./query.js";
@@ -14,5 +15,6 @@ serve(
     query: (settings: DatabaseOptions, statement: string, values: readonly SqlValue[]) =>
       queryRows(settings, settings.path, statement, values),
   },
+  OPENS,
   workerData as ThreadData,
 );

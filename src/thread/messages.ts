@@ -1,8 +1,8 @@
-import type { Batch, Column } from "../../model/batch.js";
-import { type ErrorPlace, type Problem, SluiceError } from "../../model/error.js";
-import type { ErrorCode } from "../../model/error-codes.js";
+import type { Batch, Column } from "../model/batch.js";
+import { type ErrorPlace, type Problem, SluiceError } from "../model/error.js";
+import type { ErrorCode } from "../model/error-codes.js";
 
-/** What a thread is for: it opens connections, and answers queries beside them. All of its values cross between threads. */
+/** What a thread is for, such as opening connections. All of its values cross between threads. */
 export const PLACE = 0;
 
 /** A method to be called in the other thread. */
@@ -40,11 +40,18 @@ export function nameOf(thrown: unknown): string {
   return "code" in thrown ? `${thrown.name} ${String(thrown.code)}` : thrown.name;
 }
 
-/** What is opened stays in its thread: the answer is its number, and what is known of it without asking. */
-export interface Opened {
-  readonly id: number;
-  readonly keepsParts?: true;
-  readonly prunes?: true;
+/** What is opened stays in its thread: the answer is its number, and what is told of it (`Opens`). */
+export type Opened<Told = object> = Told & { readonly id: number };
+
+/** A value of which these buffers are handed over to the thread that asked, instead of copied. */
+export class Handed {
+  readonly value: unknown;
+  readonly buffers: ArrayBuffer[];
+
+  constructor(value: unknown, buffers: ArrayBuffer[]) {
+    this.value = value;
+    this.buffers = buffers;
+  }
 }
 
 /** A thrown value as plain data; without its cause, which is the driver's and may quote values. */

@@ -1,6 +1,23 @@
-import type { Connection, Lease, Stage } from "../../model/destination.js";
-import { batchToTransfer, type Opened, PLACE } from "./messages.js";
-import type { Thread } from "./thread.js";
+import type { Connection, Lease, Stage } from "../model/destination.js";
+import type { Opens } from "../thread/host.js";
+import { batchToTransfer, type Opened, PLACE } from "../thread/messages.js";
+import type { Thread } from "../thread/thread.js";
+
+/** What is known of a connection without asking. */
+interface ConnectionFacts {
+  readonly keepsParts?: true;
+  readonly prunes?: true;
+}
+
+/** What the methods of a thread with connections open there. */
+export const OPENS: Opens = {
+  connect: ({ keepsParts, prune }: Partial<Connection>): ConnectionFacts => ({
+    ...(keepsParts === undefined ? {} : { keepsParts }),
+    ...(prune === undefined ? {} : { prunes: true }),
+  }),
+  acquire: () => ({}),
+  stage: () => ({}),
+};
 
 /**
  * A connection that is opened in a thread, and used from this one as if it were here. Disposing it releases the thread.
@@ -9,14 +26,14 @@ import type { Thread } from "./thread.js";
  */
 export async function connectIn(thread: Thread, args: readonly unknown[]): Promise<Connection> {
   try {
-    return connectionIn(thread, await thread.call<Opened>(PLACE, "connect", args));
+    return connectionIn(thread, await thread.call<Opened<ConnectionFacts>>(PLACE, "connect", args));
   } catch (error) {
     thread.release();
     throw error;
   }
 }
 
-function connectionIn(thread: Thread, { id, keepsParts, prunes }: Opened): Connection {
+function connectionIn(thread: Thread, { id, keepsParts, prunes }: Opened<ConnectionFacts>): Connection {
   return {
     ...(keepsParts === undefined ? {} : { keepsParts }),
     async acquire(pipeline) {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { SluiceError } from "../../model/error.js";
+import { SluiceError } from "../model/error.js";
 import {
   type Answer,
   type Broken,
@@ -17,7 +17,7 @@ export interface Thread {
    *
    * @param on `PLACE`, or the number of what was opened.
    * @param transfer Buffers of the arguments that are handed over instead of copied.
-   * @throws what the method threw; SluiceError `destination/failed` when the thread ended without having been asked to.
+   * @throws what the method threw; the thread's own error (`openThread`) when it ended without having been asked to.
    */
   call<T>(on: number, method: string, args: readonly unknown[], transfer?: ArrayBuffer[]): Promise<T>;
   /** Disposes of what was opened there. Where the thread has ended nothing is left to dispose of. */
@@ -43,21 +43,29 @@ const running = new Map<string, Running>();
 /** Threads that broke. What they had open may still be, and no other one may open it beside them. */
 const broken = new Map<string, SluiceError>();
 
+/** Which thread, of those that run one file, and what its users are told when it breaks. */
+export interface ThreadOptions {
+  /** Default 0. */
+  readonly number?: number;
+  /** @param why What happened, without a message that may quote anything: `TypeError`, `exit 1`. */
+  readonly broken: (why: string) => SluiceError;
+}
+
 /**
  * The thread that runs a file, started now or, in this process, before. It does not keep the process alive unless a call
  * is under way.
  *
- * @throws SluiceError `destination/failed` when that thread has broken in this process.
+ * @throws SluiceError `options.broken` when that thread has broken in this process.
  * @example
- * const thread = openThread(new URL("./worker.js", import.meta.url));
+ * const thread = openThread(new URL("./worker.js", import.meta.url), { broken: (why) => brokenThread(why) });
  */
-export function openThread(file: URL): Thread {
-  const key = file.href;
+export function openThread(file: URL, { number = 0, broken: brokenError }: ThreadOptions): Thread {
+  const key = `${file.href}#${number}`;
   const error = broken.get(key);
   if (error !== undefined) throw error;
   let thread = running.get(key);
   if (thread === undefined) {
-    thread = start(file, (why) => broken.set(key, why));
+    thread = start(file, brokenError, (why) => broken.set(key, why));
     running.set(key, thread);
   }
   const joined = thread;
@@ -77,7 +85,11 @@ export function openThread(file: URL): Thread {
   };
 }
 
-function start(file: URL, onBreak: (why: SluiceError) => void): Running {
+function start(
+  file: URL,
+  brokenError: ThreadOptions["broken"],
+  onBreak: (why: SluiceError) => void,
+): Running {
   const waiting = new Map<number, Waiting>();
   let calls = 0;
   let over: SluiceError | undefined;
@@ -95,7 +107,7 @@ function start(file: URL, onBreak: (why: SluiceError) => void): Running {
 
   function breakOff(why: string): void {
     if (over !== undefined) return;
-    const error = brokenThread(why);
+    const error = brokenError(why);
     end(error);
     onBreak(error);
   }
@@ -151,15 +163,7 @@ function start(file: URL, onBreak: (why: SluiceError) => void): Running {
     },
     end() {
       if (over !== undefined) return;
-      end(new SluiceError("internal/bug", "a connection was used after it had been closed"));
+      end(new SluiceError("internal/bug", "a thread was used after it had been given back"));
     },
   };
-}
-
-function brokenThread(why: string): SluiceError {
-  return new SluiceError("destination/failed", `the thread that writes to the database broke (${why})`, {
-    hint:
-      "What was committed is in the database. Run again in a new process; if it breaks again, give the process more " +
-      "memory, or report it.",
-  });
 }

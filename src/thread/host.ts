@@ -1,28 +1,21 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Connection } from "../../model/destination.js";
 import {
   type Answer,
   type Broken,
   type Call,
   END,
+  Handed,
   nameOf,
-  type Opened,
   PLACE,
   type ThreadData,
   toCrossing,
 } from "./messages.js";
 
-/** What a thread serves. Arguments and values are plain data. */
-export interface HostedPlace {
-  connect(...args: never[]): Promise<Connection>;
-  query?(...args: never[]): Promise<unknown>;
-}
-
-/** Something that is open in this thread. */
+/** Something that is open in this thread. Arguments and values of its methods are plain data. */
 type Held = Readonly<Record<string, (...args: never[]) => unknown>> & Partial<AsyncDisposable>;
 
-/** Methods that open something. It stays here. */
-const OPENS: ReadonlySet<string> = new Set(["connect", "acquire", "stage"]);
+/** Methods that open something, which stays here, and what is told of it beside its number. */
+export type Opens = Readonly<Record<string, (opened: never) => object>>;
 
 /**
  * Answers the calls that come through a port, until it is told to end.
@@ -30,8 +23,8 @@ const OPENS: ReadonlySet<string> = new Set(["connect", "acquire", "stage"]);
  * A thread must not be taken down while a driver is at work: the work's end would find no JavaScript to tell, and that
  * aborts the whole process. So it ends by itself when nothing is under way, and a defect does not end it.
  */
-export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadData): void {
-  const held = new Map<number, Held>([[PLACE, place as object as Held]]);
+export function serve(port: MessagePort, place: object, opens: Opens, { idle }: ThreadData): void {
+  const held = new Map<number, Held>([[PLACE, place as Held]]);
   let underWay = 0;
   let isEnding = false;
 
@@ -47,9 +40,9 @@ export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadDat
       }
       if (isEnding) throw new Error(`the process ends before ${method}`);
       const value = await target[method]!(...(args as never[]));
-      if (!OPENS.has(method)) return { id, value };
+      if (!Object.hasOwn(opens, method)) return { id, value };
       held.set(id, value as Held);
-      return { id, value: openedAs(id, value as Partial<Connection>) };
+      return { id, value: { id, ...opens[method]!(value as never) } };
     } catch (error) {
       return { id, error: toCrossing(error) };
     }
@@ -59,7 +52,9 @@ export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadDat
     underWay += 1;
     const result = await answer(call);
     underWay -= 1;
-    port.postMessage(result, []);
+    if ("value" in result && result.value instanceof Handed)
+      port.postMessage({ id: result.id, value: result.value.value }, result.value.buffers);
+    else port.postMessage(result, []);
     endWhenIdle();
   }
 
@@ -78,12 +73,4 @@ export function serve(port: MessagePort, place: HostedPlace, { idle }: ThreadDat
   process.on("uncaughtException", (thrown) =>
     port.postMessage({ broken: nameOf(thrown) } satisfies Broken, []),
   );
-}
-
-function openedAs(id: number, { keepsParts, prune }: Partial<Connection>): Opened {
-  return {
-    id,
-    ...(keepsParts === undefined ? {} : { keepsParts }),
-    ...(prune === undefined ? {} : { prunes: true }),
-  };
 }
