@@ -1,11 +1,27 @@
 #!/usr/bin/env node
 // Builds dist/: registries, JavaScript and declarations, the executable, the JSON Schema for editors.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createJiti } from "jiti";
+import { build } from "rolldown";
 import { generate } from "./generate.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+/**
+ * The modules that are files of their own in dist/src/, by name. What several of them need is in chunks beside them, so
+ * there is one of each class whichever are loaded (docs/decisions/0027).
+ */
+const ENTRIES = {
+  "cli/main": "src/cli/main.ts",
+  index: "src/index.ts",
+  testing: "src/testing.ts",
+  "duckdb-thread": "src/destinations/duckdb/worker.ts",
+  // Of no use but to tests, which reach into the built package with them.
+  duckdb: "src/destinations/duckdb.ts",
+  straight: "src/destinations/duckdb/straight.ts",
+};
 
 const steps = { registries, compile, executable, jsonSchema };
 for (const [name, step] of Object.entries(steps)) {
@@ -20,26 +36,47 @@ function registries() {
   return true;
 }
 
-/** Compiled beside and swapped in: no file without a source stays, and a failed build leaves the last one working. */
-function compile() {
+/** Built beside and swapped in: no file without a source stays, and a failed build leaves the last one working. */
+async function compile() {
   rmSync("dist.tmp", { recursive: true, force: true });
+  const built = declarations() && (await bundle());
+  rmSync(built ? "dist" : "dist.tmp", { recursive: true, force: true });
+  if (built) renameSync("dist.tmp", "dist");
+  return built;
+}
+
+function declarations() {
   const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
-  const args = [tsc, "-p", "tsconfig.json", "--outDir", "dist.tmp"];
-  const compiled = spawnSync(process.execPath, args, { stdio: "inherit" }).status === 0;
-  rmSync(compiled ? "dist" : "dist.tmp", { recursive: true, force: true });
-  if (compiled) renameSync("dist.tmp", "dist");
-  return compiled;
+  const args = [tsc, "-p", "tsconfig.json", "--emitDeclarationOnly", "--outDir", "dist.tmp"];
+  return spawnSync(process.execPath, args, { stdio: "inherit" }).status === 0;
+}
+
+async function bundle() {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+  try {
+    await build({
+      input: ENTRIES,
+      platform: "node",
+      external: Object.keys({ ...dependencies, ...peerDependencies }),
+      transform: { target: "es2022" },
+      output: { dir: "dist.tmp/src", sourcemap: true, sourcemapExcludeSources: true },
+    });
+    return true;
+  } catch (error) {
+    console.error(error);
+    return false;
+  }
 }
 
 function executable() {
-  const bin = "dist/src/cli/main.js";
-  if (existsSync(bin)) chmodSync(bin, 0o755);
-  return existsSync(bin);
+  chmodSync("dist/src/cli/main.js", 0o755);
+  return true;
 }
 
 /** Writes dist/sluice.schema.json from the option schemas. */
 async function jsonSchema() {
-  const { configJsonSchema } = await import("../dist/src/config/json-schema.js");
+  const source = fileURLToPath(new URL("../src/config/json-schema.ts", import.meta.url));
+  const { configJsonSchema } = await createJiti(import.meta.url).import(source);
   writeFileSync("dist/sluice.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
   return true;
 }

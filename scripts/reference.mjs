@@ -1,22 +1,24 @@
 #!/usr/bin/env node
-// Writes docs/reference.md from the definitions in the built code, so that it can't say anything else. With --check it
+// Writes docs/reference.md from the definitions in the sources, so that it can't say anything else. With --check it
 // writes nothing and fails when the file is stale.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createJiti } from "jiti";
 import { z } from "zod";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const dist = (path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
+const jiti = createJiti(import.meta.url);
+const source = (path) => jiti.import(fileURLToPath(new URL(`../src/${path}`, import.meta.url)));
 
-const { paginators } = await dist("rest/paginators/index.js");
-const { auths } = await dist("rest/auth/index.js");
-const { decoders } = await dist("rest/decoders/index.js");
-const { destinations } = await dist("destinations/index.js");
-const { restApiOptions } = await dist("rest/options.js");
-const { pipelineOptions } = await dist("config/options.js");
-const { testOptions } = await dist("config/expectations.js");
-const { ERROR_CODES } = await dist("model/error-codes.js");
-const { explain } = await dist("config/exit-code.js");
+const { paginators } = await source("rest/paginators/index.ts");
+const { auths } = await source("rest/auth/index.ts");
+const { decoders } = await source("rest/decoders/index.ts");
+const { destinations } = await source("destinations/index.ts");
+const { restApiOptions } = await source("rest/options.ts");
+const { pipelineOptions } = await source("config/options.ts");
+const { testOptions } = await source("config/expectations.ts");
+const { ERROR_CODES } = await source("model/error-codes.ts");
+const { explain } = await source("config/exit-code.ts");
 
 const cell = (text) => String(text).replaceAll("|", "\\|").replaceAll("\n", " ");
 const table = (head, rows) =>

@@ -45,23 +45,18 @@ export const sluicePostgres = (disposition: Load["disposition"]): Contestant =>
     sluiceRun({ url, destination: uri, disposition }, folder),
   );
 
-/** Where the build has the destination for files. */
-export const sluiceParquet: readonly Contestant[] = existsSync(`${ROOT}dist/src/destinations/file.js`)
-  ? [
-      {
-        name: "sluice → Parquet, append",
-        async prepare({ url, dataset, sums }, { folder }) {
-          const lake = join(folder, "lake");
-          rmSync(lake, { recursive: true, force: true });
-          const destination = `file:${lake}?format=parquet`;
-          return {
-            program: sluiceRun({ url, destination, disposition: "append" }, folder),
-            verify: () => verifyParquet(lake, dataset, sums),
-          };
-        },
-      },
-    ]
-  : [];
+export const sluiceParquet: Contestant = {
+  name: "sluice → Parquet, append",
+  async prepare({ url, dataset, sums }, { folder }) {
+    const lake = join(folder, "lake");
+    rmSync(lake, { recursive: true, force: true });
+    const destination = `file:${lake}?format=parquet`;
+    return {
+      program: sluiceRun({ url, destination, disposition: "append" }, folder),
+      verify: () => verifyParquet(lake, dataset, sums),
+    };
+  },
+};
 
 const PYTHON = `${ROOT}bench/dist/python/bin/python`;
 

@@ -45,7 +45,7 @@ const CASES: readonly Throughput[] = [
       sluiceDuckdb("merge"),
       sluicePostgres("append"),
       sluicePostgres("merge"),
-      ...sluiceParquet,
+      sluiceParquet,
     ],
   },
   {
@@ -75,7 +75,7 @@ const CASES: readonly Throughput[] = [
       sluiceDuckdb("merge"),
       sluicePostgres("append"),
       sluicePostgres("merge"),
-      ...sluiceParquet,
+      sluiceParquet,
     ],
   },
   {

@@ -41,10 +41,10 @@ function defaultOf(module: Record<string, unknown>): unknown {
   throw new Error("there is no default export; write `export default defineConfig({ … })`");
 }
 
-/** Our own module beside this one: `.ts` when running from the sources, `.js` when built. */
+/** Our own module: beside this one when built (scripts/build.mjs puts them there), above this folder in the sources. */
 function ownModule(name: string): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`../${name}.${extension}`, import.meta.url);
+  const path = import.meta.url.endsWith(".ts") ? `../${name}.ts` : `./${name}.js`;
+  return new URL(path, import.meta.url);
 }
 
 function unreadable(cause: unknown, path: string, file: string): SluiceError {

@@ -15,9 +15,7 @@ const { defineResource, duckdb, run, SluiceError } = (await import(
 const { batchOf, destinationLaws } = (await import(
   built("testing")
 )) as typeof import("../../src/testing.js");
-const { queryDuckdb } = (await import(
-  built("destinations/duckdb")
-)) as typeof import("../../src/destinations/duckdb.js");
+const { queryDuckdb } = (await import(built("duckdb"))) as typeof import("../../src/destinations/duckdb.js");
 
 const TABLE: TableSchema = {
   name: "t",

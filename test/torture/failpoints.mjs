@@ -146,7 +146,7 @@ async function watchObjects() {
 }
 
 async function goStraight() {
-  const { StraightAppend } = await import("../../dist/src/destinations/duckdb/straight.js");
+  const { StraightAppend } = await import("../../dist/src/straight.js");
   const original = StraightAppend.prototype;
   const begins = Reflect.get(original, "begins");
   original.begins = function (batch, waiting) {

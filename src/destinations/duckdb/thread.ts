@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { SluiceError } from "../../model/error.js";
 import { openThread, type Thread } from "../../thread/thread.js";
 
-const FILE = new URL("./worker.js", import.meta.url);
+/** What `worker.ts` is built into (scripts/build.mjs), beside the file that this is built into. */
+const FILE = new URL("./duckdb-thread.js", import.meta.url);
 
 let isThreaded: boolean | undefined;
 
