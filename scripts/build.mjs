@@ -18,6 +18,7 @@ const ENTRIES = {
   index: "src/index.ts",
   testing: "src/testing.ts",
   "duckdb-thread": "src/destinations/duckdb/worker.ts",
+  "normalizer-thread": "src/normalize/worker.ts",
   // Of no use but to tests, which reach into the built package with them.
   duckdb: "src/destinations/duckdb.ts",
   straight: "src/destinations/duckdb/straight.ts",

@@ -10,7 +10,8 @@ import { RecordSender } from "./crossing.js";
 import type { NormalizerOptions } from "./load.js";
 import type { SetAside } from "./normalizer.js";
 
-const FILE = new URL("./worker.js", import.meta.url);
+/** What `worker.ts` is built into (scripts/build.mjs), beside the file that this is built into. */
+const FILE = new URL("./normalizer-thread.js", import.meta.url);
 
 /** At most so many threads normalize in one process, and one less than it has processors. */
 const MOST_THREADS = 4;

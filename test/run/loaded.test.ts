@@ -78,7 +78,7 @@ it("a run into DuckDB loads its driver, HTTP and the checks of the configuration
   // Sluice itself is a few files, one of them what DuckDB's thread begins with.
   const own = ownOf(files);
   expect(own).toContain("duckdb-thread");
-  expect(own.length).toBeLessThan(12);
+  expect(own.length).toBeLessThan(16);
 });
 
 it("a YAML configuration takes YAML", async () => {
