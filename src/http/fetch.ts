@@ -1,8 +1,8 @@
-import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { AttemptError, tooLarge } from "./attempt-error.js";
+import { AttemptError } from "./attempt-error.js";
 import { bodyContentType, bodyText } from "./body.js";
 import { decompress } from "./decompress.js";
+import { Incoming } from "./incoming.js";
 import type { HttpRequest } from "./message.js";
 import { networkFailure } from "./network-failure.js";
 import { publicOnly } from "./private-network.js";
@@ -64,34 +64,13 @@ export function createPool(
 }
 
 function createAgent({ connectS }: Timeouts, blockPrivateNetwork: boolean): Dispatcher {
-  const { Agent, buildConnector, request } = loadUndici();
+  const { Agent, buildConnector } = loadUndici();
   const connect = { timeout: connectS * 1000 };
-  const agent = new Agent({
+  return new Agent({
     connect: blockPrivateNetwork
       ? publicOnly(({ lookup }) => buildConnector({ ...connect, lookup }))
       : connect,
   });
-  const dispatch = agent.dispatch.bind(agent);
-  agent.dispatch = (options, handler) => dispatch(options, tellingStart(handler, options));
-  return Object.assign(agent, { request });
-}
-
-/**
- * The library tells a handler when its request is written to the socket, which is what rate limits count from, but not
- * those who call `request`. Its interceptors would take every response apart and put it together again for that.
- */
-function tellingStart(
-  handler: Dispatcher.DispatchHandler,
-  options: Dispatcher.DispatchOptions,
-): Dispatcher.DispatchHandler {
-  const onConnect = handler.onConnect?.bind(handler);
-  const { onSent } = options as { onSent?: () => void };
-  if (onConnect === undefined || onSent === undefined) return handler;
-  handler.onConnect = (...context) => {
-    onSent();
-    onConnect(...context);
-  };
-  return handler;
 }
 
 /** How one request is sent, beside what it says. */
@@ -114,9 +93,6 @@ export interface Fetched {
   discard(): void;
 }
 
-/** What a body that nobody wants may still cost to keep its connection alive. */
-const DRAIN_BYTES = 64 * 1024;
-
 /**
  * Sends one request once: no credentials are added, no redirect is followed, no status is judged, nothing is repeated.
  *
@@ -130,39 +106,36 @@ export async function fetchOnce(
 ): Promise<Fetched> {
   const { origin, path } = requestTarget(request.url);
   const headers = headersOf(request, defaults);
-  const dispatcher = pool.dispatcher();
+  const method = request.method.toUpperCase() as Dispatcher.HttpMethod;
+  const incoming = new Incoming(method, signal, onSent);
+  const options: Dispatcher.DispatchOptions = {
+    origin,
+    path,
+    method,
+    headers,
+    body: bodyText(request.body) ?? null,
+    headersTimeout: timeouts.headersS * 1000,
+    bodyTimeout: timeouts.bodyS * 1000,
+  };
+  if (!signal.aborted) pool.dispatcher().dispatch(options, incoming);
   try {
-    const options = {
-      origin,
-      path,
-      method: request.method.toUpperCase() as Dispatcher.HttpMethod,
-      headers,
-      body: bodyText(request.body) ?? null,
-      headersTimeout: timeouts.headersS * 1000,
-      bodyTimeout: timeouts.bodyS * 1000,
-      signal,
-      onSent,
-    };
-    const response = await dispatcher.request(options);
-    return fetched(response, request.method.toUpperCase() !== "HEAD", timeouts);
+    await incoming.arrived;
   } catch (error) {
     throw networkFailure(error, timeouts);
   }
-}
-
-function fetched(response: Dispatcher.ResponseData, hasBody: boolean, timeouts: Timeouts): Fetched {
-  const { body } = response;
-  const headers = joinHeaders(response.headers);
   return {
-    status: response.statusCode,
-    headers,
+    status: incoming.status,
+    headers: incoming.headers,
     async read(maxBytes) {
-      const raw = await receive(body, hasBody ? lengthOf(headers) : undefined, maxBytes, timeouts);
-      return decompress(raw, headers["content-encoding"], maxBytes);
+      let raw: Uint8Array;
+      try {
+        raw = await incoming.read(maxBytes);
+      } catch (error) {
+        throw networkFailure(error, timeouts);
+      }
+      return decompress(raw, incoming.headers["content-encoding"], maxBytes);
     },
-    discard() {
-      void body.dump({ limit: DRAIN_BYTES });
-    },
+    discard: () => incoming.discard(),
   };
 }
 
@@ -191,61 +164,4 @@ function requireSendable(name: string, value: string): void {
     retry: "never",
     hint: "Look for a line break or a character beyond Latin-1; a secret that was stored with its line end is the usual cause.",
   });
-}
-
-function joinHeaders(headers: Dispatcher.ResponseData["headers"]): Record<string, string> {
-  const joined = Object.create(null) as Record<string, string>;
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) joined[name.toLowerCase()] = Array.isArray(value) ? value.join(", ") : value;
-  }
-  return joined;
-}
-
-function lengthOf(headers: Readonly<Record<string, string>>): number | undefined {
-  const text = headers["content-length"];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
-}
-
-async function receive(
-  body: Readable,
-  length: number | undefined,
-  maxBytes: number,
-  timeouts: Timeouts,
-): Promise<Uint8Array> {
-  if (length !== undefined && length > maxBytes) {
-    body.destroy();
-    throw tooLarge(maxBytes);
-  }
-  try {
-    return await (length === undefined ? collect(body, maxBytes) : fill(body, length));
-  } catch (error) {
-    throw error instanceof AttemptError ? error : networkFailure(error, timeouts);
-  }
-}
-
-/** Into one buffer of the announced size, with its own memory: no copy, and it can be handed to another thread. */
-async function fill(body: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
-  const whole = Buffer.allocUnsafeSlow(length);
-  let received = 0;
-  for await (const chunk of body) {
-    if (received + chunk.length <= length) whole.set(chunk, received);
-    received += chunk.length;
-  }
-  if (received === length) return whole;
-  throw new AttemptError({
-    code: "http/network",
-    reason: `the body has ${received} bytes, but ${length} were announced`,
-    retry: "safe",
-  });
-}
-
-async function collect(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let received = 0;
-  for await (const chunk of body) {
-    received += chunk.length;
-    if (received > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
 }

@@ -1,18 +1,16 @@
 import { createRequire } from "node:module";
-import type { Agent, buildConnector, Dispatcher } from "undici";
+import type { Agent, buildConnector } from "undici";
 
 /** What is used of undici. */
 export interface Undici {
   readonly Agent: typeof Agent;
   readonly buildConnector: typeof buildConnector;
-  /** `Dispatcher.request`; an agent of `Agent` above lacks it. */
-  readonly request: Dispatcher["request"];
 }
 
 let loaded: Undici | undefined;
 
 /**
- * Loads the three files of undici that a request takes, once. Its index loads 111: mocks, caches, WebSockets, a fetch of
+ * Loads the two files of undici that a request takes, once. Its index loads 111: mocks, caches, WebSockets, a fetch of
  * its own. They are no public names, but the package's version is exact, and without them no test of `http/` passes.
  */
 export function loadUndici(): Undici {
@@ -20,7 +18,6 @@ export function loadUndici(): Undici {
   loaded ??= {
     Agent: require("undici/lib/dispatcher/agent.js") as Undici["Agent"],
     buildConnector: require("undici/lib/core/connect.js") as Undici["buildConnector"],
-    request: require("undici/lib/api/api-request.js") as Undici["request"],
   };
   return loaded;
 }
