@@ -35,7 +35,7 @@ const CASES: readonly Throughput[] = [
   {
     name: "wide-100",
     dataset: wide,
-    rows: 100_000,
+    rows: 300_000,
     size: 100,
     contestants: [
       ...limits,
