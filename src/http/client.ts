@@ -29,7 +29,7 @@ import { originRule, trustIn } from "./origin.js";
 import { DEFAULT_RETRY, type RetryPolicy, retryWait } from "./retry.js";
 import { maskedRequest } from "./sent.js";
 import type { Tape } from "./tape.js";
-import { fingerprint, originOf, resolveLink, withoutUserinfo } from "./url.js";
+import { fingerprint, isUrl, originOf, resolveLink, withoutUserinfo } from "./url.js";
 
 export interface ClientOptions {
   /** Whose requests these are; named in events and errors. */
@@ -295,7 +295,7 @@ async function renewed(job: Job, sent: HttpRequest, refused: Fetched): Promise<b
 
 /** RFC 9110 §15.4: 303 asks for GET; 301 and 302 turn POST into GET, as every browser does. */
 function redirected(job: Job, request: HttpRequest, status: number, location: string): HttpRequest {
-  if (!URL.canParse(location, request.url)) {
+  if (!isUrl(location, request.url)) {
     throw located(job, "http/redirects", `${statusText(status)} with a location that is not a URL`);
   }
   const url = withoutUserinfo(resolveLink(request.url, location));

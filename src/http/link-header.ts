@@ -35,19 +35,27 @@ export function parseLinkHeader(value: string | undefined, baseUrl: string): Lin
 /** False for a header that is there but can't be read, as a whole or in a link's target. No header is readable. */
 export function isReadableLinkHeader(value: string | undefined): boolean {
   if (value === undefined || value.trim() === "") return true;
-  const parsed = parse(value);
-  return parsed !== undefined && parsed.length > 0 && parsed.every(({ uri }) => isTarget(uri));
+  const links = parse(value);
+  return links !== undefined && links.length > 0 && links.every(({ uri }) => isTarget(uri));
 }
 
 function isTarget(uri: string): boolean {
   return resolved("http://localhost/", uri) !== undefined;
 }
 
-function references(value: string | undefined): LinkHeader.Reference[] {
+function references(value: string | undefined): readonly LinkHeader.Reference[] {
   return value === undefined ? [] : (parse(value) ?? []);
 }
 
-function parse(value: string): LinkHeader.Reference[] | undefined {
+/** A header is read twice: to warn of a broken one, and for its links. */
+let last: { readonly value: string; readonly parsed: LinkHeader.Reference[] | undefined } | undefined;
+
+function parse(value: string): readonly LinkHeader.Reference[] | undefined {
+  if (last?.value !== value) last = { value, parsed: parsed(value) };
+  return last.parsed;
+}
+
+function parsed(value: string): LinkHeader.Reference[] | undefined {
   try {
     // Runs of blanks cost the library quadratic time, and mean no more than one.
     return LinkHeader.parse(value.replaceAll(/\s+/g, " ")).refs;

@@ -27,7 +27,7 @@ type Headers = Readonly<Record<string, string>>;
  */
 export function quotasIn(headers: Headers, now: number): Quota[] {
   const standard = structured(headers, now);
-  const named = standard.length > 0 ? standard : [...plain(headers, now)];
+  const named = standard.length > 0 ? standard : plain(headers, now);
   return [...named, ...shopify(headers, now)];
 }
 
@@ -65,15 +65,22 @@ function item(text: string): { readonly name: string; readonly parameters: Heade
   };
 }
 
-const PREFIXES = ["ratelimit", "x-ratelimit", "x-rate-limit"];
+/** The names of one family of headers, written out: they are looked for in every response. */
+const FAMILIES = ["ratelimit", "x-ratelimit", "x-rate-limit"].map((prefix) => ({
+  prefix,
+  remaining: `${prefix}-remaining`,
+  reset: `${prefix}-reset`,
+  resetAfter: `${prefix}-reset-after`,
+  limit: `${prefix}-limit`,
+}));
 
-function* plain(headers: Headers, now: number): Generator<Quota> {
-  for (const prefix of PREFIXES) {
-    const of = (name: string): string | undefined => headers[`${prefix}-${name}`];
+function plain(headers: Headers, now: number): Quota[] {
+  return FAMILIES.flatMap(({ prefix, remaining, reset, resetAfter, limit }) => {
+    const left = headers[remaining];
+    if (left === undefined) return [];
     const skew = prefix === "ratelimit" ? 0 : skewOf(headers, now);
-    const reset = of("reset-after") ?? of("reset");
-    yield* quota(prefix, of("remaining"), reset, of("limit"), now, skew);
-  }
+    return quota(prefix, left, headers[resetAfter] ?? headers[reset], headers[limit], now, skew);
+  });
 }
 
 /** How far the server's clock is ahead; 0 within what rounding and the way may explain. */

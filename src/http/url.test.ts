@@ -5,6 +5,7 @@ import {
   displayUrl,
   fingerprint,
   getParam,
+  isUrl,
   joinUrl,
   originOf,
   requestTarget,
@@ -190,7 +191,7 @@ describe("requestTarget", () => {
     fc.assert(
       fc.property(urls, (text) => {
         const url = `https:${text}`;
-        fc.pre(URL.canParse(url));
+        fc.pre(isUrl(url));
         const { origin, path } = requestTarget(url);
         expect(origin).toBe(originOf(url));
         expect(path).toMatch(/^\/[!-~]*$/);
@@ -234,5 +235,61 @@ describe("URLs for people", () => {
     expect(displayUrl("https://user:p@ss@h/a@b\u001b[31m\u202e")).toBe("https://h/a@b[31m");
     expect(withoutUserinfo("https://h/a?b=c@d")).toBe("https://h/a?b=c@d");
     expect(withoutUserinfo("https://u@h")).toBe("https://h");
+  });
+});
+
+describe("originOf, by any way it is found,", () => {
+  const standard = (url: string): string | undefined => {
+    try {
+      const { origin, protocol } = new URL(url);
+      return /^https?:$/.test(protocol) ? origin : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const scheme = fc.constantFrom(
+    "http://",
+    "https://",
+    "HTTP://",
+    "https:/",
+    "http:",
+    " http://",
+    "ftp://",
+    "ht\ntp://",
+  );
+  const host = fc.string({
+    unit: fc.constantFrom(
+      ..."ab0127.:@[]%-_\\\t\n é".split(""),
+      "h",
+      "127.1",
+      "0x7f",
+      "xn--",
+      ":80",
+      ":443",
+      "[::1]",
+    ),
+    maxLength: 6,
+  });
+  const rest = fc.string({ unit: fc.constantFrom(..."/?#\\@: %\n[]a".split("")), maxLength: 6 });
+
+  it("is what the URL standard says, whatever was asked before", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(scheme, host, rest), { minLength: 1, maxLength: 4 }), (all) => {
+        for (const parts of [...all, ...all]) {
+          const url = parts.join("");
+          expect(originOf(url)).toBe(standard(url));
+          if (standard(url) !== undefined) expect(requestTarget(url).origin).toBe(standard(url));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("stays the same for a host beyond ASCII, however often it is asked", () => {
+    for (let i = 0; i < 50_000; i++) originOf(`https://h${i % 7}.example?${i}`);
+    for (let i = 0; i < 50_000; i++) originOf(`https://é${i}.example`);
+    expect(originOf("https://é.example/")).toBe("https://xn--9ca.example");
+    expect(resolveLink("https://é.example/", "https://é.example/a b")).toBe("https://xn--9ca.example/a%20b");
+    expect(isUrl("/x", "https://é.example/")).toBe(true);
   });
 });

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { SluiceError } from "../model/error.js";
 import { bodyText } from "./body.js";
 import type { HttpRequest } from "./message.js";
@@ -72,14 +72,16 @@ export function getParam(url: string, name: string): string | undefined {
  */
 export function resolveLink(current: string, link: string): string {
   const trimmed = link.trim();
-  if (!URL.canParse(trimmed, current)) {
+  const isPlain = /^https?:\/\/[!-~]+$/i.test(trimmed);
+  if (isPlain && originOf(trimmed) !== undefined) return trimmed;
+  if (!isUrl(trimmed, current)) {
     throw new SluiceError(
       "paginator/value",
       `A link in the response (${link.length} characters long) can't be read as a URL; expected an absolute or relative URL`,
       { hint: "Check that the paginator's path, header or cursor_value points to the link itself." },
     );
   }
-  return /^https?:\/\/[!-~]+$/i.test(trimmed) ? trimmed : new URL(trimmed, current).href;
+  return isPlain ? trimmed : new URL(trimmed, current).href;
 }
 
 /**
@@ -87,9 +89,35 @@ export function resolveLink(current: string, link: string): string {
  * one origin. Undefined for anything that is not an http or https URL.
  */
 export function originOf(url: string): string | undefined {
-  if (!URL.canParse(url)) return undefined;
+  // A host that is written plainly is read by itself: nothing behind it changes the origin, or makes it none.
+  const authority = /^https?:\/\/[\w.:-]+(?=[/?#])/i.exec(url)?.[0];
+  if (authority === undefined) return parsedOrigin(url);
+  if (authority === lastAuthority) return lastOrigin;
+  lastOrigin = parsedOrigin(`${authority}/`);
+  lastAuthority = authority;
+  return lastOrigin;
+}
+
+/** Each request is judged several times, and a run talks to few origins. */
+let lastAuthority: string | undefined;
+let lastOrigin: string | undefined;
+
+function parsedOrigin(url: string): string | undefined {
+  if (!isUrl(url)) return undefined;
   const { origin, protocol } = new URL(url);
   return protocol === "http:" || protocol === "https:" ? origin : undefined;
+}
+
+/**
+ * Whether a text is a URL, seen from `base` if there is one. Unlike `URL.canParse`, which in Node 20 comes to refuse
+ * hosts with characters beyond ASCII once it was called a few thousand times.
+ */
+export function isUrl(text: string, base?: string): boolean {
+  try {
+    return new URL(text, base) instanceof URL;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -97,12 +125,19 @@ export function originOf(url: string): string | undefined {
  * and body. 22 characters, safe in a file name.
  */
 export function fingerprint(request: HttpRequest): string {
+  const known = fingerprints.get(request);
+  if (known !== undefined) return known;
   const { address, query } = split(request.url);
   const headers = Object.entries(request.headers).map(([name, value]) => `${name.toLowerCase()}: ${value}`);
   const head = [request.method.toUpperCase(), `${address}?${query}`, ...headers.toSorted()];
   const text = [...head, bodyText(request.body) ?? ""].join("\n");
-  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+  const print = hash("sha256", text, "base64url").slice(0, 22);
+  fingerprints.set(request, print);
+  return print;
 }
+
+/** A walk asks several times for each request. */
+const fingerprints = new WeakMap<HttpRequest, string>();
 
 /** The URL for people: without user information and control characters. Known secrets are the redactor's business. */
 export function displayUrl(url: string): string {
@@ -120,10 +155,13 @@ export function withoutUserinfo(url: string): string {
  * information and fragment are not part of it.
  */
 export function requestTarget(url: string): { readonly origin: string; readonly path: string } {
-  const { origin, pathname, search } = new URL(url);
   const [, path] = /^https?:\/\/[^/?#\\]+([/?][^#\\]*)?(?:#.*)?$/is.exec(url) ?? [];
+  const origin = originOf(url);
   // Whatever is not written plainly (backslashes, a missing slash) is sent as the URL standard reads it.
-  if (path === undefined) return { origin, path: pathname + search };
+  if (path === undefined || origin === undefined) {
+    const { origin, pathname, search } = new URL(url);
+    return { origin, path: pathname + search };
+  }
   const whole = path.startsWith("/") ? path : `/${path}`;
   return { origin, path: whole.replaceAll(/[^!-~]+|["<>]/gu, encode) };
 }

@@ -6,7 +6,7 @@ import type { Judge } from "../http/judge.js";
 import type { HttpRequest, Send } from "../http/message.js";
 import { DEFAULT_RETRY, type RetryPolicy } from "../http/retry.js";
 import { SharedResponses } from "../http/shared-responses.js";
-import { originOf } from "../http/url.js";
+import { isUrl, originOf } from "../http/url.js";
 import { Secret } from "../model/secret.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
@@ -50,7 +50,7 @@ export interface SharedClient {
 export function planClient(options: ClientOptions, env: PlanEnvironment, findings: Findings): SharedClient {
   const base = resolveValue(options.base_url, env, ["client", "base_url"], findings);
   const baseUrl = typeof base === "string" ? base : "";
-  if (!/^https?:\/\/[^/]/i.test(baseUrl) || !URL.canParse(baseUrl)) {
+  if (!/^https?:\/\/[^/]/i.test(baseUrl) || !isUrl(baseUrl)) {
     if (base !== undefined) {
       findings.add(["client", "base_url"], "base_url must be an absolute http or https URL", {
         hint: 'For example "https://api.example.com/v1/".',

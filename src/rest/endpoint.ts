@@ -1,5 +1,5 @@
 import type { HttpRequest } from "../http/message.js";
-import { joinUrl } from "../http/url.js";
+import { isUrl, joinUrl } from "../http/url.js";
 import type { Json, JsonObject } from "../model/json.js";
 import type { Io, Page } from "../model/source.js";
 import type { Position } from "../model/state.js";
@@ -108,7 +108,7 @@ export function planEndpoint(
   const bind = attempt(() => compileParts(parts), at, findings);
   const ofParent = planParentPages(relative, parts, findings);
   const parentKey = attempt(() => compileParentKey(parts), at, findings);
-  if (bind === undefined || parentKey === undefined || !URL.canParse(client.baseUrl)) return undefined;
+  if (bind === undefined || parentKey === undefined || !isUrl(client.baseUrl)) return undefined;
 
   const request = requestOf(parts);
   // A place that the request does not have (such as one in a form body) is a mistake that shows here.

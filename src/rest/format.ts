@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_BODY_BYTES } from "../http/fetch.js";
 import type { ResponseHead } from "../http/message.js";
+import { isUrl } from "../http/url.js";
 import { chooseComponent, createComponent } from "./components.js";
 import type {
   Decode,
@@ -137,7 +138,7 @@ function isZip(body: Uint8Array): boolean {
 /** The name that a response is to be saved under (RFC 6266), else the last part of its URL. */
 function fileName(head: ResponseHead): string {
   const named = /\bfilename="?([^";]+)/i.exec(head.headers["content-disposition"] ?? "")?.[1]?.trim();
-  return named ?? (URL.canParse(head.url) ? new URL(head.url).pathname : "");
+  return named ?? (isUrl(head.url) ? new URL(head.url).pathname : "");
 }
 
 function unpackedFirst(decode: Decode, maxBytes: number): Decode {

@@ -1,4 +1,5 @@
 import type { HttpRequest } from "../http/message.js";
+import { isUrl } from "../http/url.js";
 import type { Json } from "../model/json.js";
 import type { Authenticator } from "./authenticator.js";
 import type { Decode } from "./decoder.js";
@@ -87,7 +88,7 @@ function gaveNo(wanted: string, given: unknown): string {
 }
 
 function isRequest(value: unknown): value is HttpRequest {
-  return isObject(value) && typeof value["url"] === "string" && URL.canParse(value["url"]);
+  return isObject(value) && typeof value["url"] === "string" && isUrl(value["url"]);
 }
 
 function isNext(value: unknown): value is Next {

@@ -1,6 +1,6 @@
 import { encodeSegment, expandPlaceholders, parsePlaceholders } from "../expression/placeholder.js";
 import type { HttpRequest, RequestBody } from "../http/message.js";
-import { withParam } from "../http/url.js";
+import { isUrl, withParam } from "../http/url.js";
 import type { Json, JsonObject } from "../model/json.js";
 import { Secret } from "../model/secret.js";
 import type { Authenticator } from "./authenticator.js";
@@ -207,7 +207,7 @@ export function firstRequest(
   accept: string,
 ): HttpRequest {
   // What the path's own query says already, in the same words, is not said twice.
-  const said = url.includes("?") && URL.canParse(url) ? new URL(url).searchParams : undefined;
+  const said = url.includes("?") && isUrl(url) ? new URL(url).searchParams : undefined;
   const query = new URLSearchParams(
     params.flatMap(([name, value]): [string, string][] =>
       said?.getAll(name).includes(value) === true ? [] : [[name, value]],

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -48,13 +48,14 @@ function pagesOf(
     parallelized?: number;
     maxPages?: number;
     paths?: boolean;
+    signal?: AbortSignal;
   } = {},
 ): AsyncGenerator<Page> {
   const redactor = options.redactor ?? new Redactor();
   const io: Io = {
     notes: memoryNotes(),
     runtime: systemRuntime,
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
     emit: () => {},
   };
   client = createClient({ resource: "rows", baseUrl: url, userAgent: "test", redactor, ...io });
@@ -329,5 +330,39 @@ describe("an endless walk is stopped", () => {
       code: "paginator/loop",
     });
     expect(seen.length).toBeLessThanOrEqual(1001);
+  });
+});
+
+describe("a stop", () => {
+  it("ends the page that is being read and the requests ahead of it, and leaves no listener", async () => {
+    const stop = new AbortController();
+    const closed: string[] = [];
+    const url = await serve((request, response) => {
+      response.on("close", () => closed.push(request.url ?? ""));
+      if (seen.length === 1) return void response.end('{"data":[1],"pages":9}');
+      response.writeHead(200, { "content-length": "10" }).write("[");
+    });
+    const paginator = pageNumberPaginator.create(
+      pageNumberPaginator.options.parse({ total_path: "pages" }),
+      context,
+    );
+    const pages = pagesOf(url, paginator, { parallelized: 3, paths: true, signal: stop.signal });
+    await pages.next();
+    const second = pages.next().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await expect.poll(() => seen.length).toBe(4);
+    stop.abort();
+    expect(await second).toMatchObject({ code: "run/interrupted" });
+    expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+    await expect.poll(() => closed.length).toBe(4);
+  });
+
+  it("before the first page sends nothing", async () => {
+    const url = await serve((_request, response) => void response.end("[1]"));
+    const pages = pagesOf(url, byLink, { signal: AbortSignal.abort() });
+    await expect(pages.next()).rejects.toMatchObject({ code: "run/interrupted" });
+    expect(seen).toEqual([]);
   });
 });

@@ -59,7 +59,8 @@ interface Place {
 interface Flight {
   readonly fingerprint: string;
   readonly exchange: Promise<Exchange>;
-  cancel(): void;
+  /** Ends the request, whatever state it is in. */
+  readonly abort: AbortController;
 }
 
 /** Pages without records, one after the other, after which a walk that is told to go on is taken for endless. */
@@ -90,16 +91,17 @@ export async function* walk(
   const reader = contentReader(spec, select, io);
   const start = (request: HttpRequest, known = fingerprint(request)): Flight => {
     const abort = new AbortController();
-    const exchange = send(request, AbortSignal.any([io.signal, abort.signal]));
+    if (io.signal.aborted) abort.abort(io.signal.reason);
+    const exchange = send(request, abort.signal);
     // The failure is told when the walk gets there; until then it must not count as unhandled.
     exchange.catch(() => {});
-    return { fingerprint: known, exchange, cancel: () => cancelFlight(exchange, abort) };
+    return { fingerprint: known, exchange, abort };
   };
   /** Drops the flights that lead elsewhere, and starts those that are missing. */
   const prepare = (coming: readonly HttpRequest[]): void => {
     const wanted = coming.map((request) => ({ request, known: fingerprint(request) }));
     const strays = ahead.findIndex((flight, index) => flight.fingerprint !== wanted[index]?.known);
-    if (strays >= 0) for (const stray of ahead.splice(strays)) stray.cancel();
+    if (strays >= 0) for (const stray of ahead.splice(strays)) cancel(stray);
     if (!mayRunAhead()) return;
     for (const { request, known } of wanted.slice(ahead.length)) {
       if (requests.has(known)) return;
@@ -112,6 +114,12 @@ export async function* walk(
   let flight: Flight | undefined;
   let isFirst = from === undefined;
   let emptyPages = 0;
+  // A signal of the walk, not of each request: it costs more than everything else about one.
+  const stop = AbortSignal.any([io.signal]);
+  const onStop = (): void => {
+    for (const one of [flight, ...ahead]) one?.abort.abort(stop.reason);
+  };
+  stop.addEventListener("abort", onStop, { once: true });
   try {
     while (place !== undefined) {
       const at: Place = place;
@@ -166,15 +174,15 @@ export async function* walk(
     }
   } catch (error) {
     if (!(error instanceof ResponseIgnored) || place === undefined) throw error;
-    for (const stray of ahead.splice(0)) stray.cancel();
+    for (const stray of ahead.splice(0)) cancel(stray);
     io.emit(ignored(spec, place.request, error.head));
     const why = `${statusText(error.head.status)} was ignored`;
     const end: Page = { records: { kind: "objects", values: [] }, bytes: 0, completeness: "unknown", why };
     const cut: CutPage = { ...end, isCut: true };
     yield place.pages === 0 ? end : cut;
   } finally {
-    flight?.cancel();
-    for (const stray of ahead) stray.cancel();
+    stop.removeEventListener("abort", onStop);
+    for (const one of [flight, ...ahead]) if (one !== undefined) cancel(one);
   }
 }
 
@@ -272,7 +280,7 @@ function placeFrom(position: Position): Place {
 }
 
 /** Stops a request that nobody waits for any more, whatever state it is in. */
-function cancelFlight(exchange: Promise<Exchange>, abort: AbortController): void {
+function cancel({ exchange, abort }: Flight): void {
   exchange.then(
     (response) => response.discard(),
     () => {},
