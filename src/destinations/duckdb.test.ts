@@ -423,6 +423,32 @@ describe("the file", () => {
     expect(await queryDuckdb(path, "SELECT n FROM d.t")).toEqual([{ n: 1n }]);
   });
 
+  test("may be called memory, as DuckDB calls a database without a file", async () => {
+    const path = join(folder, "Memory.duckdb");
+    const connection = await connect(path);
+    await load(connection, "p1", 1);
+    await connection[Symbol.asyncDispose]();
+    expect(await queryDuckdb(path, "SELECT n FROM d.t")).toEqual([{ n: 1n }]);
+  });
+
+  test("that others made takes rows beside row groups larger than its own", async () => {
+    const path = newFile();
+    const other = await otherProcess(
+      path,
+      `await connection.run("CREATE SCHEMA d");
+       await connection.run("CREATE TABLE d.t AS SELECT 'i' AS _sluice_id, 'l' AS _sluice_load_id, range AS n FROM range(100000)");
+       await connection.run("CHECKPOINT");`,
+    );
+    await other.kill();
+    const connection = await connect(path);
+    await load(connection, "p1", 100_000);
+    await connection[Symbol.asyncDispose]();
+    const count = "SELECT count(*) AS rows, count(DISTINCT n) AS distinct_n, max(n) AS last FROM d.t";
+    expect(await queryDuckdb(path, count)).toEqual([
+      { rows: 100_001n, distinct_n: 100_001n, last: 100_000n },
+    ]);
+  });
+
   test("that is none, or can't be made, is told", async () => {
     const text = newFile();
     await writeFile(text, "not a database ".repeat(1000));

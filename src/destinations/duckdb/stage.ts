@@ -73,8 +73,9 @@ export class DuckdbStage implements Stage {
       for (const { appender } of this.#staged.values()) appender.close();
       this.#straight?.close();
       await this.#straight?.waitFor(pkg.tables);
-      return await this.#database.alone(async () => {
-        await this.#database.checkFile();
+      const database = this.#database;
+      const commit = async (): Promise<Receipt> => {
+        await database.checkFile();
         const written = this.#straight?.written;
         const receipt = await commitPackage(this.#session, {
           plan: this.#plan,
@@ -90,11 +91,12 @@ export class DuckdbStage implements Stage {
           ...(written === undefined ? {} : { written }),
         });
         // The file may have gone while the commit was written.
-        await this.#database.checkFile();
+        await database.checkFile();
         this.#straight?.end();
         await this.#clear();
         return receipt;
-      });
+      };
+      return await database.alone(() => database.withAllThreads(commit));
     } catch (error) {
       throw this.#keepLost(this.#failed("the commit failed and changed nothing", error));
     }
