@@ -17,8 +17,8 @@ interface Sink {
 }
 
 /**
- * One response on its way in, as undici tells it: the head, then the body chunk by chunk. Streams would cost a third of
- * the whole download (docs/decisions/0004).
+ * One response on its way in, as undici tells it: the head, then the body chunk by chunk. A stream would cost
+ * about a fifth of the whole download (docs/decisions/0004).
  */
 export class Incoming implements Dispatcher.DispatchHandler {
   status = 0;
