@@ -43,7 +43,7 @@ export interface Pool {
 }
 
 /**
- * A pool of connections. Nothing is opened, and the HTTP library is not even loaded (`http/undici.ts`), before the first request.
+ * A pool of connections. Nothing is opened, and the HTTP library is loaded (`http/undici.ts`) by the first request, if it is not yet.
  *
  * @example
  * const pool = createPool();

@@ -13,13 +13,15 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Flags of Node, such as V8's, which are not taken from NODE_OPTIONS. */
+  readonly flags?: readonly string[];
   /** Called with the child's pid when it runs. */
   onStart?(child: { readonly pid?: number | undefined; kill(signal: NodeJS.Signals): boolean }): void;
 }
 
 /** Runs the built command line in a process of its own, with an environment that holds nothing but what is given. */
 export function sluice(args: readonly string[], options: CliOptions): Promise<CliResult> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...(options.flags ?? []), main, ...args], {
     cwd: options.cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,9 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Destination, duckdb, restApi, run } from "../../src/index.js";
 import { sluice } from "./cli.js";
 
 // What a call of the command line loads is what it takes to start (docs/decisions/0027).
@@ -95,4 +98,56 @@ it("checking a configuration takes neither HTTP nor a driver", async () => {
     "postgres://h/d",
   ]);
   expect(packagesOf(files)).toEqual(["commander", "http-link-header", "zod"]);
+});
+
+it("a small run does not make V8 optimize the parser of HTTP", async () => {
+  const { code, stdout } = await sluice(["run", await pipeline("calls.json"), "--quiet"], {
+    cwd: folder,
+    flags: ["--trace-wasm-compilation-times"],
+  });
+  expect(code).toBe(0);
+  expect(stdout).toContain("using Liftoff");
+  expect(stdout).not.toContain("using TurboFan");
+});
+
+/** One run in this process, from the sources. */
+function load(destination: Destination) {
+  const { port } = server.address() as AddressInfo;
+  return run({
+    pipeline: "calls",
+    source: restApi({
+      client: { base_url: `http://127.0.0.1:${port}`, paginator: "single_page" },
+      resources: [{ name: "calls", endpoint: { data_selector: "calls" } }],
+    }),
+    destination,
+  });
+}
+
+it("HTTP is loaded while the destination is being connected to", async () => {
+  const { cache } = createRequire(import.meta.url);
+  const isLoaded = () => Object.keys(cache).some((path) => path.includes("/node_modules/undici/"));
+  const target = duckdb(join(folder, "calls.duckdb"));
+  const seen: boolean[] = [];
+  const report = await load({
+    ...target,
+    async connect(dataset, signal) {
+      seen.push(isLoaded());
+      await setImmediate();
+      seen.push(isLoaded());
+      return target.connect(dataset, signal);
+    },
+  });
+  expect(report.status).toBe("ok");
+  expect(seen).toEqual([false, true]);
+});
+
+it("many runs that find nothing new leave a DuckDB file as large as a few", async () => {
+  const path = join(folder, "calls.duckdb");
+  const sizes: number[] = [];
+  for (let runs = 0; runs < 12; runs++) {
+    expect((await load(duckdb(path))).status).toBe("ok");
+    sizes.push((await stat(path)).size);
+  }
+  // A checkpoint writes beside what it replaces, so two sizes take turns.
+  expect(Math.max(...sizes.slice(4))).toBeLessThanOrEqual(Math.max(...sizes.slice(0, 4)));
 });
