@@ -106,9 +106,14 @@ describe.each(["duckdb", "postgres"] as const)("tables changed by hand in %s", (
     const read = (drops: boolean): ResourceDefinition["read"] =>
       async function* (from) {
         if (from === undefined) yield { records: FIRST, resume: { page: 2 } };
-        if (drops) await place.live(`drop table ${s}.people`);
+        // The commit is made while the next page is read.
+        if (drops) await committed.then(() => place.live(`drop table ${s}.people`));
         yield { records: NEXT };
       };
+    let tell: () => void = () => {};
+    const committed = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
     const load = (drops: boolean) =>
       run(
         {
@@ -118,7 +123,7 @@ describe.each(["duckdb", "postgres"] as const)("tables changed by hand in %s", (
           dataset: s,
           checkpoint: { rows: 1 },
         },
-        { onEvent: () => {} },
+        { onEvent: ({ type }) => (type === "commit" ? tell() : undefined) },
       );
     const report = await load(true);
     expect(report.resources["people"]?.error).toMatchObject({

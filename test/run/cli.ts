@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
@@ -16,7 +17,7 @@ export interface CliOptions {
   /** Flags of Node, such as V8's, which are not taken from NODE_OPTIONS. */
   readonly flags?: readonly string[];
   /** Called with the child's pid when it runs. */
-  onStart?(child: { readonly pid?: number | undefined; kill(signal: NodeJS.Signals): boolean }): void;
+  onStart?(child: Pick<ChildProcessByStdio<null, Readable, Readable>, "pid" | "kill" | "stderr">): void;
 }
 
 /** Runs the built command line in a process of its own, with an environment that holds nothing but what is given. */
