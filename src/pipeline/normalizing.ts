@@ -4,9 +4,10 @@ import type { Page, Resource } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
 import { fullBatches } from "../normalize/full.js";
 import type { NormalizerOptions } from "../normalize/load.js";
-import { createNormalizer, type Normalizer, type SetAside } from "../normalize/normalizer.js";
+import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import {
   hasNormalizerThread,
+  type Normalized,
   type NormalizerThread,
   startNormalizerThread,
   type ThreadNormalizer,
@@ -18,14 +19,8 @@ const THREAD_AFTER_BYTES = 4 * 1024 * 1024;
 /** Bytes of pages that may wait for the thread before the lane does. */
 const WAITING_BYTES = 4 * 1024 * 1024;
 
-/** What came of the pages of one package. */
-export interface Settled extends SetAside {
-  /** Root rows accepted since the lane began. */
-  readonly rows: number;
-  readonly tables: readonly TableSchema[];
-  readonly idsAfter: number;
-  readonly collisions: readonly string[];
-}
+/** What came of the pages of one package; `rows` are those since the lane began. Its batches are written by then. */
+type Settled = Omit<Normalized, "batches">;
 
 /** A package that some normalizer has begun and another one goes on with. */
 type Begun = Pick<Settled, "rows" | "rejects" | "discarded" | "collisions">;
