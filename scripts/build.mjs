@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createMemoryStream, main as assemble } from "assemblyscript/asc";
 import { createJiti } from "jiti";
 import { build } from "rolldown";
 import { generate } from "./generate.mjs";
@@ -24,6 +25,9 @@ const ENTRIES = {
   straight: "src/destinations/duckdb/straight.ts",
 };
 
+/** The programs of `wasm/`, each compiled to dist/NAME.wasm (docs/decisions/0034). */
+const WASM = ["read-document"];
+
 const steps = { registries, compile, executable, jsonSchema };
 for (const [name, step] of Object.entries(steps)) {
   if (!(await step())) {
@@ -40,7 +44,7 @@ function registries() {
 /** Built beside and swapped in: no file without a source stays, and a failed build leaves the last one working. */
 async function compile() {
   rmSync("dist.tmp", { recursive: true, force: true });
-  const built = declarations() && (await bundle());
+  const built = declarations() && (await bundle()) && (await webAssembly());
   rmSync(built ? "dist" : "dist.tmp", { recursive: true, force: true });
   if (built) renameSync("dist.tmp", "dist");
   return built;
@@ -67,6 +71,17 @@ async function bundle() {
     console.error(error);
     return false;
   }
+}
+
+async function webAssembly() {
+  for (const name of WASM) {
+    const options = ["--runtime", "stub", "--enable", "simd", "-O3", "--noAssert"];
+    const stderr = createMemoryStream((said) => process.stderr.write(said));
+    const files = [`wasm/${name}.ts`, "-o", `dist.tmp/${name}.wasm`];
+    const { error } = await assemble([...files, ...options], { stderr });
+    if (error !== null) return false;
+  }
+  return true;
 }
 
 function executable() {
