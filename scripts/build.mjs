@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createMemoryStream, main as assemble } from "assemblyscript/asc";
+import { main as assemble, createMemoryStream } from "assemblyscript/asc";
 import { createJiti } from "jiti";
 import { build } from "rolldown";
 import { generate } from "./generate.mjs";
@@ -26,7 +26,7 @@ const ENTRIES = {
 };
 
 /** The programs of `wasm/`, each compiled to dist/NAME.wasm (docs/decisions/0034). */
-const WASM = ["read-document"];
+const WASM = ["read-document", "fill-columns"];
 
 const steps = { registries, compile, executable, jsonSchema };
 for (const [name, step] of Object.entries(steps)) {

@@ -27,10 +27,15 @@ export interface PipelineConfig {
   readonly dataset?: string;
   /** Values of `{name}` placeholders, and `config` in expressions. `--set name=value` wins over them. */
   readonly variables?: Readonly<Record<string, string | number | boolean>>;
-  /** When to commit in the middle of a walk: root rows (500,000), bytes (268,435,456), seconds (60); the first wins. */
+  /** When to commit in the middle of a walk: root rows (500,000), bytes (1,073,741,824), seconds (60); the first wins. */
   readonly checkpoint?: { readonly rows?: number; readonly bytes?: number; readonly seconds?: number };
   /** How many resources are read at the same time. Default 5. */
   readonly concurrency?: number;
+  /**
+   * Threads that turn pages into columns, for loads of several megabytes; 0: it is done where they are received. Default:
+   * two fewer than there are processors, up to 4.
+   */
+  readonly normalizer_threads?: number;
   /**
    * How keys become names of tables and columns, for resources that do not say it themselves, and a schema file whose
    * columns count as declared (`sluice schema export` makes one). A text is the path of the file.

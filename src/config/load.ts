@@ -187,6 +187,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
       seconds: config.checkpoint?.seconds ?? DEFAULT_CHECKPOINT.seconds,
     },
     concurrency: config.concurrency ?? DEFAULT_CONCURRENCY,
+    normalizerThreads: config.normalizer_threads,
     ...(historyMs === undefined ? {} : { historyMs }),
   };
   return {

@@ -67,6 +67,14 @@ export const pipelineOptions = z.strictObject({
     .optional()
     .describe("What `sluice test` expects of loads from recordings; see Tests below."),
   concurrency: z.int().min(1).max(64).optional().describe("Resources read at the same time; default 5."),
+  normalizer_threads: z
+    .int()
+    .min(0)
+    .max(64)
+    .optional()
+    .describe(
+      "Threads that turn pages into columns, for loads of several megabytes. Default: two fewer than there are processors, up to 4.",
+    ),
 });
 
 export type PipelineOptions = z.output<typeof pipelineOptions>;

@@ -35,8 +35,9 @@ export class ColumnBuilder {
   /** Values present. */
   count = 0;
   /** 10 ** scale of a decimal column, 0 where the fast way for numbers is not exact. */
-  #decimalUnit = 0;
-  #decimalLimit = 0;
+  decimalUnit = 0;
+  /** What unscaled values of a decimal column must be below to go the fast way. */
+  decimalLimit = 0;
   #width: number;
   #capacity = 0;
   #validity = new Uint8Array(0);
@@ -53,6 +54,11 @@ export class ColumnBuilder {
     this.code = CODES.get(schema.type) ?? TEXT;
     this.#width = WIDTHS[this.code] ?? 0;
     this.#setDecimal();
+  }
+
+  /** Bytes of one value; 0 for text. */
+  get width(): number {
+    return this.#width;
   }
 
   /** Estimated bytes that `rows` rows take. */
@@ -114,8 +120,8 @@ export class ColumnBuilder {
 
   /** Stores a number in a decimal column if that is exact, and says whether it did. */
   setDecimal(row: number, value: number): boolean {
-    const unscaled = Math.round(value * this.#decimalUnit);
-    if (unscaled / this.#decimalUnit !== value || Math.abs(unscaled) >= this.#decimalLimit) return false;
+    const unscaled = Math.round(value * this.decimalUnit);
+    if (unscaled / this.decimalUnit !== value || Math.abs(unscaled) >= this.decimalLimit) return false;
     this.#mark(row);
     const at = row << 2;
     this.#setWords(at, unscaled);
@@ -123,6 +129,21 @@ export class ColumnBuilder {
     this.#words[at + 2] = sign;
     this.#words[at + 3] = sign;
     return true;
+  }
+
+  /**
+   * Sets `count` of the next `rows` rows at once, all from `row` on. `bits` says which: a bit for each row behind those
+   * of its byte that are before `row`. `cells` are their values as a batch holds them; what is under a null is 0.
+   */
+  setCells(row: number, rows: number, count: number, bits: Uint8Array, cells: Uint8Array): void {
+    this.#markAll(row, rows, count, bits);
+    this.#bytes.set(cells, row * this.#width);
+  }
+
+  /** The same with text: UTF-8 end to end, and where each row's ends; nulls are empty. */
+  setTexts(row: number, count: number, bits: Uint8Array, text: Uint8Array, ends: Uint32Array): void {
+    this.#markAll(row, ends.length, count, bits);
+    this.#text.appendAll(row, text, ends);
   }
 
   /** Stores a value in the form that `join` gives it. */
@@ -213,6 +234,15 @@ export class ColumnBuilder {
     this.count++;
   }
 
+  #markAll(row: number, rows: number, count: number, bits: Uint8Array): void {
+    const end = row + rows;
+    if (end > this.#capacity) this.#allocate(Math.max(end, 2 * this.#capacity, 64));
+    const first = row >> 3;
+    this.#validity[first]! |= bits[0]!;
+    this.#validity.set(bits.subarray(1), first + 1);
+    this.count += count;
+  }
+
   #setWords(at: number, value: number): void {
     // Most integers have 32 bits, and this saves the division.
     if ((value | 0) === value) {
@@ -243,8 +273,8 @@ export class ColumnBuilder {
   #setDecimal(): void {
     const scale = scaleOf(this.schema);
     const exact = this.code === DECIMAL && scale <= 15;
-    this.#decimalUnit = exact ? 10 ** scale : 0;
-    this.#decimalLimit = exact ? Math.min(EXACT_DECIMAL, 10 ** precisionOf(this.schema)) : 0;
+    this.decimalUnit = exact ? 10 ** scale : 0;
+    this.decimalLimit = exact ? Math.min(EXACT_DECIMAL, 10 ** precisionOf(this.schema)) : 0;
   }
 
   #allocate(rows: number): void {

@@ -9,6 +9,7 @@ import type { Json, JsonObject } from "../model/json.js";
 import type { ColumnHint, ContractMode, Records, ResourceHints } from "../model/source.js";
 import { SYSTEM_COLUMNS } from "../model/table.js";
 import { RecordReceiver, RecordSender } from "./crossing.js";
+import type { Filling } from "./filling.js";
 import { createNormalizer, type Normalizer } from "./normalizer.js";
 import { batchRows, type Cell } from "./rows.js";
 
@@ -168,6 +169,23 @@ function rowsOf(batches: readonly Batch[]): Record<string, Record<string, Cell>[
   );
 }
 
+/** Pages of an API: records with the same keys, some with a surprise or with too much for the program's memory. */
+const apiPages = fc.array(
+  fc
+    .tuple(
+      fc.array(regular, { minLength: 1, maxLength: 40 }),
+      fc.array(fc.oneof(regular, record), { maxLength: 3 }),
+    )
+    .map(([items, others]) => [...items, ...others, ...items.slice(0, 20)]),
+  { minLength: 1, maxLength: 3 },
+);
+/** By values; with no record, each record, and each record but the first ones, given to the program first. */
+const filling: fc.Arbitrary<Filling> = fc.record({
+  after: fc.constantFrom(0, 0, 5),
+  rest: fc.constantFrom(0, 0, 3),
+  records: fc.constantFrom(1, 7, 256),
+});
+
 interface Outcome {
   readonly rows: unknown;
   readonly tables: unknown;
@@ -180,6 +198,7 @@ function load(
   how: ResourceHints,
   settled: boolean,
   read: (body: string) => Records,
+  filling: Partial<Filling> = {},
 ) {
   const outcomes: (Outcome | string)[] = [];
   let known: Outcome["tables"] = [];
@@ -194,6 +213,7 @@ function load(
       loadId: "1700000000.1",
       now: 1_700_000_000_000,
       random: () => 0.5,
+      filling,
     });
     try {
       for (const body of part) normalizer.add(read(body));
@@ -232,6 +252,32 @@ it(
     );
   },
   60_000 + 50 * RUNS,
+);
+
+it(
+  "a document becomes the same tables as its values when a program fills the columns",
+  () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(pages, apiPages),
+        filling,
+        hints,
+        fc.boolean(),
+        (records, filling, how, settled) => {
+          const bodies = records.map((items) => `[${items.join(" , ")}]`);
+          const values = load(bodies, how, settled, (body) => ({
+            kind: "objects",
+            values: parseExactJson(Buffer.from(body).toString()) as Json[],
+          }));
+          const keys = new Keys();
+          const read = (body: string) => recordsAt(readDocument(Buffer.from(body), keys)!, 0)!;
+          expect(load(bodies, how, settled, read, filling)).toStrictEqual(values);
+        },
+      ),
+      { numRuns: 2 * RUNS },
+    );
+  },
+  60_000 + 100 * RUNS,
 );
 
 it(

@@ -15,26 +15,12 @@ import { withAdded } from "../json/records.js";
 import { valueAt } from "../json/values.js";
 import type { JsonDocument } from "../model/document.js";
 import type { JsonObject } from "../model/json.js";
-import type { DocumentRecords } from "../model/source.js";
 import { type Instant, scanTimestampBytes } from "../schema/timestamp.js";
 import { BIGINT, BOOL, DECIMAL, DOUBLE, JSON_TEXT, TEXT, TIMESTAMP } from "./column-builder.js";
 import { type Field, Shape } from "./fields.js";
 import { type Load, MAX_LEVEL } from "./load.js";
 import type { TableBuilder } from "./table-builder.js";
 import { addValue as addJson, addRecord, beginRecord, endRecord, newField } from "./values.js";
-
-/**
- * The fast way into the same tables: what is in a document goes from its bytes into the columns, without becoming
- * values. Whatever is not as its column expects it (first values, other types, escapes, long numbers) is made a value
- * and goes the way of `values.ts`, which alone says what a schema becomes.
- */
-export function addDocument(load: Load, { document, places, added }: DocumentRecords): number {
-  let rows = 0;
-  for (const place of places) {
-    if (addDocumentRecord(load, document, place, added)) rows++;
-  }
-  return rows;
-}
 
 /** One document's record while it is read. */
 interface Reading {
@@ -55,7 +41,12 @@ interface Reading {
 /** Counts the objects that were read, so that a field knows whether it was met before in the same one. */
 let objects = 0;
 
-function addDocumentRecord(
+/**
+ * Adds one record of a document, from its bytes into the columns, without making values of it. Whatever is not as its
+ * column expects it (first values, other types, long numbers) is made a value and goes the way of `values.ts`, which alone
+ * says what a schema becomes. False: it was set aside.
+ */
+export function addDocumentRecord(
   load: Load,
   document: JsonDocument,
   place: number,

@@ -69,6 +69,11 @@ export class Shape {
     return this.#byNumber[number] ?? this.#learn(number);
   }
 
+  /** The fields that are known by number in documents with this list of keys, with gaps. */
+  numbered(keys: readonly string[]): readonly (Field | undefined)[] {
+    return keys === this.#keys ? this.#byNumber : [];
+  }
+
   #learn(number: number): Field | undefined {
     const field = this.#byKey.get(this.#keys[number]!);
     while (this.#byNumber.length <= number) this.#byNumber.push(undefined);

@@ -5,6 +5,7 @@ import { identityOf, type Names } from "../schema/names.js";
 import { type Naming, namingOf } from "../schema/naming.js";
 import { Guard } from "./contract.js";
 import { type Declared, declaredColumns } from "./declared.js";
+import type { Filling } from "./filling.js";
 import { Ids } from "./ids.js";
 import { newTableNames, rootName } from "./root-name.js";
 import { type Stamps, stampsOf } from "./stamps.js";
@@ -33,6 +34,8 @@ export interface NormalizerOptions {
   readonly maxIdentifier?: number;
   /** Numbers in [0, 1) for the random part of row ids. Default `Math.random`. */
   readonly random?: () => number;
+  /** When records of documents are filled in by a program. Default: `Filling`'s. */
+  readonly filling?: Partial<Filling>;
 }
 
 /** Deeper than this nothing is unpacked, whatever is configured: the walk is recursive. */

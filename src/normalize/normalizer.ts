@@ -3,7 +3,7 @@ import type { Reject } from "../model/destination.js";
 import type { Records } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
 import { valueAt } from "./contract.js";
-import { addDocument } from "./document.js";
+import { Filler } from "./filler.js";
 import { type NormalizerOptions, startLoad, takeCollisions } from "./load.js";
 import type { Invalid } from "./validate.js";
 import { addRecord, jsonPath } from "./values.js";
@@ -68,12 +68,14 @@ export interface SetAside {
  */
 export function createNormalizer(options: NormalizerOptions): Normalizer {
   const load = startLoad(options);
+  const filler = new Filler(load, options.filling);
   let rows = 0;
 
   return {
     add(records) {
-      if (records.kind === "document") rows += addDocument(load, records);
+      if (records.kind === "document") rows += filler.add(records);
       else {
+        filler.forget();
         for (const record of records.values) {
           if (addRecord(load, record)) rows++;
         }

@@ -76,6 +76,19 @@ export class TextBuffer {
     this.#endBytes(row, start + size);
   }
 
+  /** Sets the values of `row` and those after it: all their bytes, and where each of them ends in these. */
+  appendAll(row: number, source: Uint8Array, ends: Uint32Array): void {
+    const after = row + ends.length;
+    if (after > this.#ends.length) this.#growEnds(after);
+    this.#beginBytes(row, source.length);
+    const start = this.#used;
+    this.#bytes.set(source, start);
+    for (let at = 0; at < ends.length; at++) this.#ends[row + at] = start + ends[at]!;
+    this.#used = start + source.length;
+    this.#filled = after;
+    this.#flushed = after;
+  }
+
   /** Sets the value of `row` to the text that stands with escapes in a JSON document at `source[from .. to)`. */
   appendEscaped(row: number, source: Uint8Array, from: number, to: number): void {
     this.#beginBytes(row, to - from);

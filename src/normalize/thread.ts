@@ -13,10 +13,10 @@ import type { SetAside } from "./normalizer.js";
 /** What `worker.ts` is built into (scripts/build.mjs), beside the file that this is built into. */
 const FILE = new URL("./normalizer-thread.js", import.meta.url);
 
-/** At most so many threads normalize in one process, and one less than it has processors. */
+/** Threads that normalize in one process, at most, where nobody says how many. */
 const MOST_THREADS = 4;
 
-let isThreaded: boolean | undefined;
+let isBuilt: boolean | undefined;
 /** Normalizers that are open, by thread. */
 const uses: number[] = [];
 
@@ -44,13 +44,15 @@ export interface ThreadNormalizer {
   settle(): Promise<Normalized>;
 }
 
-/**
- * Whether pages can be normalized in another thread: not with one processor, nor in sources that are run uncompiled, for
- * which there is no file.
- */
-export function hasNormalizerThread(): boolean {
-  isThreaded ??= availableParallelism() > 1 && existsSync(FILE);
-  return isThreaded;
+/** Whether pages can be normalized in other threads: not in sources that are run uncompiled, for which there is no file. */
+export function hasNormalizerThreads(): boolean {
+  isBuilt ??= existsSync(FILE);
+  return isBuilt;
+}
+
+/** Two threads fewer than processors, up to four: the lanes have one, and so has the destination. */
+export function usualThreads(): number {
+  return Math.max(0, Math.min(MOST_THREADS, availableParallelism() - 2));
 }
 
 /** A thread for the normalizer of one lane. */
@@ -63,12 +65,12 @@ export interface NormalizerThread {
 }
 
 /**
- * Starts the thread that has the fewest normalizers, or joins it: there are up to four, and one less than processors.
+ * Starts that one of so many threads that has the fewest normalizers, or joins it.
  *
  * @throws SluiceError internal/bug when that thread broke before.
  */
-export function startNormalizerThread(): NormalizerThread {
-  const number = leastUsed();
+export function startNormalizerThread(threads: number): NormalizerThread {
+  const number = leastUsed(threads);
   const thread = openThread(FILE, { number, broken: brokenThread });
   uses[number] = (uses[number] ?? 0) + 1;
   let opened: number | undefined;
@@ -93,8 +95,7 @@ export function startNormalizerThread(): NormalizerThread {
   };
 }
 
-function leastUsed(): number {
-  const threads = Math.min(MOST_THREADS, availableParallelism() - 1);
+function leastUsed(threads: number): number {
   const used = Array.from({ length: threads }, (_, number) => uses[number] ?? 0);
   return used.indexOf(Math.min(...used));
 }

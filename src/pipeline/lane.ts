@@ -61,6 +61,8 @@ export interface LaneContext {
   /** `RunOptions.isBackfill`. */
   readonly isBackfill: boolean;
   readonly checkpoint: Checkpoint;
+  /** `PipelinePlan.normalizerThreads`. */
+  readonly normalizerThreads: number;
   readonly notes: Notes;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
@@ -245,7 +247,11 @@ class Lane {
       boundary: this.#boundary(),
       ...(context.maxIdentifier === undefined ? {} : { maxIdentifier: context.maxIdentifier }),
     };
-    this.#normalizing = new Normalizing(options, resource.schema, (batch) => this.#stageBatch(batch));
+    this.#normalizing = new Normalizing(options, {
+      schema: resource.schema,
+      threads: context.normalizerThreads,
+      write: (batch) => this.#stageBatch(batch),
+    });
   }
 
   warnOfUnmetTypes(): void {

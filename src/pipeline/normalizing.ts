@@ -6,7 +6,7 @@ import { fullBatches } from "../normalize/full.js";
 import type { NormalizerOptions } from "../normalize/load.js";
 import { createNormalizer, type Normalizer } from "../normalize/normalizer.js";
 import {
-  hasNormalizerThread,
+  hasNormalizerThreads,
   type Normalized,
   type NormalizerThread,
   startNormalizerThread,
@@ -26,6 +26,14 @@ type Settled = Omit<Normalized, "batches">;
 type Begun = Pick<Settled, "rows" | "rejects" | "discarded" | "collisions">;
 const NOTHING: Begun = { rows: 0, rejects: [], discarded: 0, collisions: [] };
 
+/** What a lane has for its normalizer. */
+export interface Surroundings {
+  readonly schema: Resource["schema"];
+  /** Threads that lanes may share; with none it stays in its own. */
+  readonly threads: number;
+  write(this: void, batch: Batch): Promise<void>;
+}
+
 /**
  * Makes batches of a lane's pages and gives them to `write`, in order. It begins in this thread. When much has come in
  * documents it goes on in another one, and then works behind: what goes wrong with a page is thrown by a later `add`, or
@@ -38,6 +46,7 @@ export class Normalizing {
   bufferedBytes = 0;
   readonly #options: NormalizerOptions;
   readonly #schema: Resource["schema"];
+  readonly #threads: number;
   readonly #write: (batch: Batch) => Promise<void>;
   #here: Normalizer;
   #thread: NormalizerThread | undefined;
@@ -51,13 +60,10 @@ export class Normalizing {
   #waitingBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(
-    options: NormalizerOptions,
-    schema: Resource["schema"],
-    write: (batch: Batch) => Promise<void>,
-  ) {
+  constructor(options: NormalizerOptions, { schema, threads, write }: Surroundings) {
     this.#options = options;
     this.#schema = schema;
+    this.#threads = hasNormalizerThreads() ? threads : 0;
     this.#write = write;
     this.#here = createNormalizer(options);
     this.tablesBefore = this.#here.tables();
@@ -105,8 +111,8 @@ export class Normalizing {
   #startThread(bytes: number): void {
     this.#documentBytes += bytes;
     if (this.#documentBytes < THREAD_AFTER_BYTES || this.#thread !== undefined) return;
-    if (this.#schema !== undefined || !hasNormalizerThread()) return;
-    this.#thread = startNormalizerThread();
+    if (this.#schema !== undefined || this.#threads === 0) return;
+    this.#thread = startNormalizerThread(this.#threads);
     void this.#await(this.#thread);
   }
 

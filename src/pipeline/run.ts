@@ -5,6 +5,7 @@ import type { Report } from "../model/report.js";
 import type { Redactor } from "../model/secret.js";
 import type { Notes, Resource, Runtime } from "../model/source.js";
 import type { PipelineState } from "../model/state.js";
+import { usualThreads } from "../normalize/thread.js";
 import { type Checkpoint, type LaneContext, runLane } from "./lane.js";
 import { newLoadId } from "./load-id.js";
 import { findOpenLoad, type OpenLoad } from "./open-load.js";
@@ -21,6 +22,8 @@ export interface PipelinePlan {
   readonly checkpoint: Checkpoint;
   /** How many resources are read at the same time. */
   readonly concurrency: number;
+  /** Threads that turn pages into columns. Default: `usualThreads`. */
+  readonly normalizerThreads?: number | undefined;
   /** How long records of loads are kept, in milliseconds. Default: for ever. */
   readonly historyMs?: number;
 }
@@ -75,6 +78,7 @@ export async function runPipeline(plan: PipelinePlan, options: RunOptions): Prom
       fullRefresh: options.fullRefresh,
       isBackfill: options.isBackfill ?? false,
       checkpoint: plan.checkpoint,
+      normalizerThreads: plan.normalizerThreads ?? usualThreads(),
       notes: notesIn(connection, plan.name, state),
       runtime,
       signal: options.signal,

@@ -83,6 +83,7 @@ async function load(
   threads = 0;
   const report = await run({
     pipeline: "p",
+    normalizer_threads: 1,
     dataset: "d",
     ...(rows === undefined ? {} : { checkpoint: { rows } }),
     source: restApi({
@@ -197,6 +198,7 @@ it("a process that is killed while it works behind loses nothing, and brings not
   pageOf = (page) => records(page, () => ({}));
   const config = {
     checkpoint: { rows: 700 },
+    normalizer_threads: 1,
     client: { base_url: url },
     resources: [
       {
@@ -237,6 +239,7 @@ it("resources that share their responses keep their memory to themselves", async
   const endpoint = { path: "items", data_selector: "items", paginator: "header_link" } as const;
   const report = await run({
     pipeline: "p",
+    normalizer_threads: 1,
     dataset: "d",
     source: restApi({
       client: { base_url: url },
