@@ -26,7 +26,7 @@ const ENTRIES = {
 };
 
 /** The programs of `wasm/`, each compiled to dist/NAME.wasm (docs/decisions/0034). */
-const WASM = ["read-document", "fill-columns"];
+const WASM = ["read-document", "fill-columns", "build-cells"];
 
 const steps = { registries, compile, executable, jsonSchema };
 for (const [name, step] of Object.entries(steps)) {

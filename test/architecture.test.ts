@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 // lower levels; siblings on one level do not see each other.
 const LEVELS = [
   ["model"],
-  ["schema", "http", "expression", "thread"],
+  ["schema", "http", "expression", "thread", "wasm"],
   ["json"],
   ["normalize", "rest", "destinations"],
   ["pipeline"],
@@ -17,9 +17,9 @@ const LEVELS = [
 
 // Where the level alone would allow too much.
 const ONLY: Readonly<Record<string, readonly string[]>> = {
-  json: ["model", "schema"],
-  normalize: ["model", "json", "schema", "thread"],
-  destinations: ["model", "schema", "thread"],
+  json: ["model", "schema", "wasm"],
+  normalize: ["model", "json", "schema", "thread", "wasm"],
+  destinations: ["model", "schema", "thread", "wasm"],
   pipeline: ["model", "schema", "normalize"],
   cli: ["index"],
   studio: ["index"],

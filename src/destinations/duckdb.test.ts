@@ -483,6 +483,37 @@ describe("the file", () => {
   });
 });
 
+test("text of any length comes back, also where a chunk has more of it than is looked at in one go", async () => {
+  const path = newFile();
+  const connection = await connect(path);
+  const text: TableSchema = {
+    ...TABLE,
+    columns: [...TABLE.columns, { name: "text", type: "text", nullable: true }],
+  };
+  const long = new Map([
+    [0, 300_000],
+    [1, 262_144],
+    [700, 1_500_000],
+    [2047, 262_145],
+    [2048, 2_000_000],
+  ]);
+  const texts = Array.from({ length: 5000 }, (_, n) => `${n}`.repeat(2000).slice(0, long.get(n) ?? n % 1000));
+  long.forEach((size, n) => void (texts[n] = `${n}é`.repeat(size).slice(0, size)));
+  const stage = await connection.stage(PLAN);
+  await stage.write(
+    batchOf(
+      text,
+      texts.map((value, n) => ({ ...row(n), text: value })),
+    ),
+  );
+  await stage.commit({ ...header("p", [{ op: "create-table", table: text }]), tables: [text] });
+  await stage[Symbol.asyncDispose]();
+  await connection[Symbol.asyncDispose]();
+  const found = await queryDuckdb(path, "SELECT text FROM d.t ORDER BY n");
+  const differs = texts.findIndex((value, n) => found[n]?.["text"] !== value);
+  expect(differs).toBe(-1);
+});
+
 test("a commit that does not fit into memory uses the disk", async () => {
   const path = newFile();
   const connection = await duckdb(path, { memory_limit: "16MB", threads: 1 }).connect(

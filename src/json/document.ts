@@ -1,6 +1,6 @@
 import type { JsonDocument } from "../model/document.js";
+import { WASM_PAGE_BYTES, type WasmConstant, type WasmMemory, wasmInstance } from "../wasm/instance.js";
 import { ENTRY_WORDS, type KeyMemory, Keys } from "./keys.js";
-import { WASM_PAGE_BYTES, type WasmConstant, type WasmMemory, wasmInstance } from "./wasm.js";
 
 /** What a value is, and 1 is true. Numbers with digits alone are integers; escaped text has a backslash in it. */
 export const NULL = 0;

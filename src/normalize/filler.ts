@@ -1,7 +1,7 @@
 import { writeUnescaped } from "../json/escapes.js";
-import { WASM_PAGE_BYTES, type WasmConstant, type WasmMemory, wasmInstance } from "../json/wasm.js";
 import type { JsonDocument } from "../model/document.js";
 import type { DocumentRecords } from "../model/source.js";
+import { WASM_PAGE_BYTES, type WasmConstant, type WasmMemory, wasmInstance } from "../wasm/instance.js";
 import { addDocumentRecord } from "./document.js";
 import { type FillPlan, fillPlan, type PlannedTable } from "./fill-plan.js";
 import { FILLING, type Filling } from "./filling.js";

@@ -3,6 +3,7 @@ import type { DataChunk, Vector } from "@duckdb/node-bindings";
 import type { Batch, Column } from "../../model/batch.js";
 import { SluiceError } from "../../model/error.js";
 import type { ColumnSchema } from "../../model/table.js";
+import { WASM_PAGE_BYTES, type WasmMemory, wasmInstance } from "../../wasm/instance.js";
 
 /** The functions of `@duckdb/node-bindings` that fill vectors; the module itself is loaded by `duckdb-database.ts`. */
 export type VectorBinding = Pick<
@@ -42,13 +43,19 @@ export const CHUNK_ROWS = 2048;
 
 const CELL_BYTES = 16;
 const INLINE_BYTES = 12;
+/** Where things are in the memory of the program that builds cells; what is below is its own. */
+const CELLS_AT = 1024;
+const OFFSETS_AT = CELLS_AT + (CHUNK_ROWS + 1) * CELL_BYTES;
+const TEXT_AT = OFFSETS_AT + (CHUNK_ROWS + 1) * 4;
+/** Bytes of text that it looks at in one go. */
+const TEXT_BYTES = 256 * 1024;
 
 /**
  * A function that fills chunks by copying whole columns. `start` must be a multiple of eight, since validity is copied
  * as bytes. It keeps scratch memory: one filler per database, used from one thread.
  */
 export function chunkFiller(binding: VectorBinding, strings: StringMode): ChunkFiller {
-  const cells = new Uint32Array(CHUNK_ROWS * 4);
+  const cells = new CellBuilder();
   const narrow = new ArrayBuffer(CHUNK_ROWS * 8);
 
   function fill(vector: Vector, schema: ColumnSchema, column: Column, start: number, rows: number): void {
@@ -130,8 +137,8 @@ export function chunkFiller(binding: VectorBinding, strings: StringMode): ChunkF
     } else if (schema.type !== "binary" && !isUtf8(arena)) {
       throw notUtf8(schema);
     }
-    buildCells(cells, data, offsets, start, rows, address);
-    binding.copy_data_to_vector(vector, 0, cells.buffer as ArrayBuffer, 0, rows * CELL_BYTES);
+    const built = cells.build(arena, offsets.subarray(start, start + rows + 1), address);
+    binding.copy_data_to_vector(vector, 0, built.buffer as ArrayBuffer, built.byteOffset, built.byteLength);
   }
 
   function fillEach(vector: Vector, column: Column & { kind: "text" }, start: number, rows: number): void {
@@ -162,45 +169,47 @@ export function chunkFiller(binding: VectorBinding, strings: StringMode): ChunkF
   };
 }
 
-/** Builds DuckDB's string cells for strings that lie behind one another from `address` on. */
-function buildCells(
-  cells: Uint32Array,
-  data: Uint8Array,
-  offsets: Uint32Array,
-  start: number,
-  rows: number,
-  address: bigint,
-): void {
-  const low = Number(address & 0xffffffffn);
-  const high = Number(address >> 32n);
-  const first = offsets[start]!;
-  let from = first;
-  for (let row = 0, cell = 0; row < rows; row += 1, cell += 4) {
-    const to = offsets[start + row + 1]!;
-    if (to < from) throw broken("the offsets of a text column do not increase");
-    const length = to - from;
-    cells[cell] = length;
-    if (length > INLINE_BYTES) {
-      const pointer = low + (from - first);
-      cells[cell + 1] = word(data, from, 4);
-      cells[cell + 2] = pointer;
-      cells[cell + 3] = pointer > 0xffffffff ? high + 1 : high;
-    } else {
-      cells[cell + 1] = word(data, from, length);
-      cells[cell + 2] = word(data, from + 4, length - 4);
-      cells[cell + 3] = word(data, from + 8, length - 8);
+/** Builds the cells of strings that lie end to end, in memory of its own (`wasm/build-cells.ts`). */
+class CellBuilder {
+  readonly #program = wasmInstance("build-cells") as CellProgram;
+  readonly #heap: Uint8Array;
+
+  constructor() {
+    const { memory } = this.#program;
+    memory.grow(Math.ceil((TEXT_AT + TEXT_BYTES + CELL_BYTES) / WASM_PAGE_BYTES));
+    this.#heap = new Uint8Array(memory.buffer);
+  }
+
+  /** The cells of up to `CHUNK_ROWS` texts, whose bytes DuckDB has at `address`. They hold until the next call. */
+  build(text: Uint8Array, offsets: Uint32Array, address: bigint): Uint8Array {
+    const rows = offsets.length - 1;
+    const first = offsets[0] ?? 0;
+    new Uint32Array(this.#heap.buffer, OFFSETS_AT, rows + 1).set(offsets);
+    let row = 0;
+    while (row < rows) {
+      const from = offsets[row]! - first;
+      let end = rows;
+      while (end > row + 1 && offsets[end]! - first - from > TEXT_BYTES) end = row + ((end - row) >> 1);
+      // Of one that is longer than this the beginning is enough.
+      this.#heap.set(text.subarray(from, Math.min(offsets[end]! - first, from + TEXT_BYTES)), TEXT_AT);
+      const isBuilt = this.#program.build(
+        TEXT_AT,
+        OFFSETS_AT + row * 4,
+        end - row,
+        address + BigInt(from),
+        CELLS_AT + row * CELL_BYTES,
+      );
+      if (isBuilt !== 1) throw broken("the offsets of a text column do not increase");
+      row = end;
     }
-    from = to;
+    return this.#heap.subarray(CELLS_AT, CELLS_AT + rows * CELL_BYTES);
   }
 }
 
-/** Up to four bytes as a little-endian word; the rest is zero, as DuckDB compares inline strings word by word. */
-function word(data: Uint8Array, at: number, length: number): number {
-  if (length >= 4) return data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24);
-  if (length <= 0) return 0;
-  if (length === 1) return data[at]!;
-  if (length === 2) return data[at]! | (data[at + 1]! << 8);
-  return data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16);
+/** What `wasm/build-cells.ts` exports. */
+interface CellProgram {
+  readonly memory: WasmMemory;
+  build(text: number, offsets: number, rows: number, address: bigint, cells: number): number;
 }
 
 /** The batch's column of that name; usually at the same place. */
