@@ -483,6 +483,37 @@ describe("the file", () => {
   });
 });
 
+test.each([
+  ["v1.0.0", "FSST"],
+  ["v1.2.0", "FSST"],
+  ["latest", "DICT_FSST"],
+])("a file of format %s compresses ids by %s", async (version, compression) => {
+  const path = newFile();
+  const { DuckDBInstance } = await import("@duckdb/node-api");
+  const instance = await DuckDBInstance.create(":memory:");
+  const maker = await instance.connect();
+  await maker.run(`ATTACH '${path}' (STORAGE_VERSION '${version}')`);
+  maker.closeSync();
+  instance.closeSync();
+  const connection = await connect(path);
+  const stage = await connection.stage(PLAN);
+  await stage.write(
+    batchOf(
+      TABLE,
+      // So few that DuckDB would choose a dictionary for them.
+      Array.from({ length: 20_000 }, (_, n) => row(n % 5)),
+    ),
+  );
+  await stage.commit(header("p", [{ op: "create-table", table: TABLE }]));
+  await stage[Symbol.asyncDispose]();
+  await connection[Symbol.asyncDispose]();
+  const found = await queryDuckdb(
+    path,
+    `SELECT DISTINCT compression FROM pragma_storage_info('d.t') WHERE column_name = '${SYSTEM_COLUMNS.id}' AND segment_type = 'VARCHAR'`,
+  );
+  expect(found).toEqual([{ compression }]);
+});
+
 test("text of any length comes back, also where a chunk has more of it than is looked at in one go", async () => {
   const path = newFile();
   const connection = await connect(path);

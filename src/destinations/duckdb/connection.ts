@@ -10,7 +10,7 @@ import { forgetState, readPipelineState } from "../sql/state.js";
 import { createDataset, type Place } from "../sql/statements.js";
 import { TableAppender } from "./appender.js";
 import { type Database, type DatabaseOptions, failed, openDatabase } from "./database.js";
-import { duckdbDialect, sessionOn } from "./session.js";
+import { duckdbDialect, fsstDialect, sessionOn } from "./session.js";
 import { DuckdbStage, provenStrings } from "./stage.js";
 import { StraightAppend } from "./straight.js";
 import { type ChunkFiller, chunkFiller, type StringMode } from "./vectors.js";
@@ -36,7 +36,10 @@ export async function connectDuckdb(
 ): Promise<Connection> {
   const database = await openDatabase(settings, key);
   try {
-    const target = { dialect: duckdbDialect, path: [database.catalog, dataset] };
+    const target = {
+      dialect: database.hasFsst ? fsstDialect : duckdbDialect,
+      path: [database.catalog, dataset],
+    };
     // A dataset name that can't be is refused now, not by the first commit.
     createDataset(target);
     const strings = internals.strings ?? (await provenStrings(database));

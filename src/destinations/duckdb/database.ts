@@ -25,6 +25,8 @@ export interface Database {
   readonly path: string;
   /** DuckDB's name for it, made from the file name; the first part of full table names. */
   readonly catalog: string;
+  /** Whether columns of the file may be told to use this compression: newer formats of files have another one. */
+  readonly hasFsst: boolean;
   connect(): Promise<DuckDBConnection>;
   /** Runs one task after the other: commits must not overlap. */
   alone<T>(task: () => Promise<T>): Promise<T>;
@@ -159,18 +161,19 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
     instance.closeSync();
   };
   try {
-    const catalog = path === MEMORY ? undefined : await attach(control, path);
+    const attached = path === MEMORY ? undefined : await attach(control, path);
     const threads = await configure(control, options);
     const file = await identity(path);
     return {
       driver,
       path,
-      catalog: catalog ?? "memory",
+      catalog: attached?.catalog ?? "memory",
+      hasFsst: attached?.hasFsst ?? false,
       holders: new Map(),
       claims: new Map(),
       async connect() {
         const connection = await instance.connect();
-        if (catalog !== undefined) await connection.run(`USE ${quoteIdentifier(catalog)}`);
+        if (attached !== undefined) await connection.run(`USE ${quoteIdentifier(attached.catalog)}`);
         return connection;
       },
       alone: inTurn(),
@@ -188,7 +191,10 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
  * Attaches the file and gives DuckDB's name for it, which is that of a file that is opened by itself. It is attached,
  * because the row groups of a file that is opened by itself can't be chosen.
  */
-async function attach(connection: DuckDBConnection, path: string): Promise<string> {
+async function attach(
+  connection: DuckDBConnection,
+  path: string,
+): Promise<Pick<Database, "catalog" | "hasFsst">> {
   // The instance has a database of this name, which is empty.
   const name = /^memory(\.|$)/iu.test(basename(path)) ? " AS memory_db" : "";
   try {
@@ -198,9 +204,12 @@ async function attach(connection: DuckDBConnection, path: string): Promise<strin
   }
   await connection.run(`SET GLOBAL temp_directory = ${quoteText(`${path}.tmp`)}`);
   const reader = await connection.runAndReadAll(
-    "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'",
+    "SELECT database_name, tags['storage_version'] FROM duckdb_databases() " +
+      "WHERE NOT internal AND database_name <> 'memory'",
   );
-  return String(reader.getRows()[0]?.[0]);
+  const [catalog, format] = reader.getRows()[0] ?? [];
+  // A file gets the oldest format that is still written, unless someone else made it: v1.0.0+ in DuckDB 1.5.
+  return { catalog: String(catalog), hasFsst: /^v(0\.|1\.[0-2]\.)/.test(String(format)) };
 }
 
 /** By `require`: to import its 181 CommonJS files, Node reads each of them twice, which costs as much as all the rest. */
