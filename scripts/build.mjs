@@ -24,7 +24,13 @@ const ENTRIES = {
   straight: "src/destinations/duckdb/straight.ts",
 };
 
-const steps = { registries, compile, executable, jsonSchema };
+/**
+ * Dependencies that are built in, because loading their files, 95 and 181, takes half of a run's start (docs/decisions/0027).
+ * The package brings their licences.
+ */
+const BUILT_IN = ["zod", "@duckdb/node-api"];
+
+const steps = { registries, compile, executable, jsonSchema, licences };
 for (const [name, step] of Object.entries(steps)) {
   if (!(await step())) {
     console.error(`build: ${name} failed`);
@@ -58,7 +64,9 @@ async function bundle() {
     await build({
       input: ENTRIES,
       platform: "node",
-      external: Object.keys({ ...dependencies, ...peerDependencies }),
+      external: Object.keys({ ...dependencies, ...peerDependencies }).filter(
+        (name) => !BUILT_IN.includes(name),
+      ),
       transform: { target: "es2022" },
       output: { dir: "dist.tmp/src", sourcemap: true, sourcemapExcludeSources: true },
     });
@@ -79,5 +87,14 @@ async function jsonSchema() {
   const source = fileURLToPath(new URL("../src/config/json-schema.ts", import.meta.url));
   const { configJsonSchema } = await createJiti(import.meta.url).import(source);
   writeFileSync("dist/sluice.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+  return true;
+}
+
+/** Writes dist/third-party-licences.txt. */
+function licences() {
+  const texts = BUILT_IN.map(
+    (name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n`,
+  );
+  writeFileSync("dist/third-party-licences.txt", texts.join("\n\n"));
   return true;
 }

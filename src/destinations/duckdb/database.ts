@@ -1,5 +1,4 @@
 import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
@@ -146,7 +145,7 @@ async function realPath(path: string): Promise<string> {
 }
 
 async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["opening"]>> {
-  const driver = loadDriver();
+  const driver = await loadDriver();
   const { path } = options;
   const instance = await driver.api.DuckDBInstance.create(MEMORY, {
     // A load never fetches code from the network, however a statement may look.
@@ -203,14 +202,11 @@ async function attach(connection: DuckDBConnection, path: string): Promise<strin
   return String(reader.getRows()[0]?.[0]);
 }
 
-/** By `require`: to import its 181 CommonJS files, Node reads each of them twice, which costs as much as all the rest. */
-function loadDriver(): Driver {
-  const require = createRequire(import.meta.url);
+/** The package is built with the first of them in one file (scripts/build.mjs). */
+async function loadDriver(): Promise<Driver> {
   try {
-    return {
-      api: require("@duckdb/node-api") as Driver["api"],
-      binding: require("@duckdb/node-bindings") as Driver["binding"],
-    };
+    const [api, binding] = [await import("@duckdb/node-api"), await import("@duckdb/node-bindings")];
+    return { api, binding: binding.default };
   } catch (cause) {
     throw new SluiceError("config/missing-package", "DuckDB's driver can't be loaded on this machine", {
       hint: "Install it again (npm install @duckdb/node-api), on a platform that DuckDB has a build for.",
