@@ -20,6 +20,7 @@ const ENTRIES = {
   "duckdb-thread": "src/destinations/duckdb/worker.ts",
   "normalizer-thread": "src/normalize/worker.ts",
   // Of no use but to tests, which reach into the built package with them.
+  "duckdb-driver": "@duckdb/node-api",
   duckdb: "src/destinations/duckdb.ts",
   straight: "src/destinations/duckdb/straight.ts",
 };

@@ -28,13 +28,13 @@ afterEach(async () => {
 });
 
 /** The paths of all files that one call loads. */
-async function loaded(args: readonly string[]): Promise<readonly string[]> {
+async function loaded(args: readonly string[], expected = 0): Promise<readonly string[]> {
   const list = join(folder, "loaded.txt");
   await writeFile(list, "");
   const hook = new URL("loaded.mjs", import.meta.url).href;
   const env = { NODE_OPTIONS: `--import ${hook}`, LOADED_TO: list };
   const { code, stderr } = await sluice(args, { cwd: folder, env });
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect({ code, stderr }).toEqual({ code: expected, stderr: expected === 0 ? "" : expect.any(String) });
   return (await readFile(list, "utf8")).trim().split("\n");
 }
 
@@ -50,13 +50,14 @@ function packagesOf(files: readonly string[]): readonly string[] {
   return [...new Set(names.map((name) => name.replace(/^@duckdb\/.*/, "@duckdb")))].sort();
 }
 
-async function pipeline(file: string): Promise<string> {
+async function pipeline(file: string, more: object = {}): Promise<string> {
   const { port } = server.address() as AddressInfo;
   const config = {
     pipeline: "calls",
     destination: `duckdb:${folder}/calls.duckdb`,
     client: { base_url: `http://127.0.0.1:${port}`, paginator: "single_page" },
     resources: [{ name: "calls", endpoint: { data_selector: "calls" } }],
+    ...more,
   };
   await writeFile(join(folder, file), JSON.stringify(config));
   return file;
@@ -81,7 +82,25 @@ it("a run into DuckDB loads its driver, HTTP and the checks of the configuration
   // Sluice itself, with what is built in, is a few files, one of them what DuckDB's thread begins with.
   const own = ownOf(files);
   expect(own).toContain("duckdb-thread");
-  expect(own.length).toBeLessThan(20);
+  expect(own.length).toBeLessThan(24);
+});
+
+it("DuckDB's thread starts before the configuration is checked, where its text lets expect it", async () => {
+  const starts = async (file: string, code: number, ...args: string[]) =>
+    ownOf(await loaded(["run", file, "--quiet", ...args], code)).includes("duckdb-thread");
+  const wrong = await pipeline("wrong.json", { resources: 7 });
+  expect(await starts(wrong, 2)).toBe(true);
+  expect(await starts(wrong, 2, "--destination", "postgres://h/d")).toBe(false);
+  expect(await starts(await pipeline("default.json", { destination: undefined, resources: 7 }), 2)).toBe(
+    true,
+  );
+  expect(await starts(await pipeline("other.json", { destination: "file:folder", resources: 7 }), 2)).toBe(
+    false,
+  );
+  expect(await starts("none.json", 2)).toBe(false);
+  // It was wrong to expect it, which does no harm.
+  const files = await pipeline("duckdb.yaml", { destination: "file:duckdb" });
+  expect(await starts(files, 0)).toBe(true);
 });
 
 it("a YAML configuration takes YAML", async () => {

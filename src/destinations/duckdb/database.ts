@@ -202,14 +202,18 @@ async function attach(connection: DuckDBConnection, path: string): Promise<strin
   return String(reader.getRows()[0]?.[0]);
 }
 
-/** The package is built with the first of them in one file (scripts/build.mjs). */
-async function loadDriver(): Promise<Driver> {
+/**
+ * Loads the driver. The first of its packages is built into this one, as a file (scripts/build.mjs).
+ *
+ * @throws SluiceError `config/missing-package` where DuckDB has no build for this machine.
+ */
+export async function loadDriver(): Promise<Driver> {
   try {
     const [api, binding] = [await import("@duckdb/node-api"), await import("@duckdb/node-bindings")];
     return { api, binding: binding.default };
   } catch (cause) {
     throw new SluiceError("config/missing-package", "DuckDB's driver can't be loaded on this machine", {
-      hint: "Install it again (npm install @duckdb/node-api), on a platform that DuckDB has a build for.",
+      hint: "Install it again (npm install @duckdb/node-bindings), on a platform that DuckDB has a build for.",
       cause,
     });
   }
