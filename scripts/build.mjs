@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds dist/: registries, JavaScript and declarations, the executable, the JSON Schema for editors.
 import { spawnSync } from "node:child_process";
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { main as assemble, createMemoryStream } from "assemblyscript/asc";
 import { createJiti } from "jiti";
@@ -21,6 +21,7 @@ const ENTRIES = {
   "duckdb-thread": "src/destinations/duckdb/worker.ts",
   "normalizer-thread": "src/normalize/worker.ts",
   // Of no use but to tests, which reach into the built package with them.
+  "duckdb-driver": "@duckdb/node-api",
   duckdb: "src/destinations/duckdb.ts",
   straight: "src/destinations/duckdb/straight.ts",
 };
@@ -28,7 +29,13 @@ const ENTRIES = {
 /** The programs of `wasm/`, each compiled to dist/NAME.wasm (docs/decisions/0034). */
 const WASM = ["read-document", "fill-columns", "build-cells"];
 
-const steps = { registries, compile, executable, jsonSchema };
+/**
+ * Dependencies that are built in, because finding and loading their 350 files takes half of a run's start
+ * (docs/decisions/0027). The package brings their licences.
+ */
+const BUILT_IN = ["@duckdb/node-api", "commander", "http-link-header", "yaml", "zod"];
+
+const steps = { registries, compile, executable, jsonSchema, licences };
 for (const [name, step] of Object.entries(steps)) {
   if (!(await step())) {
     console.error(`build: ${name} failed`);
@@ -62,7 +69,9 @@ async function bundle() {
     await build({
       input: ENTRIES,
       platform: "node",
-      external: Object.keys({ ...dependencies, ...peerDependencies }),
+      external: Object.keys({ ...dependencies, ...peerDependencies }).filter(
+        (name) => !BUILT_IN.includes(name),
+      ),
       transform: { target: "es2022" },
       output: { dir: "dist.tmp/src", sourcemap: true, sourcemapExcludeSources: true },
     });
@@ -94,5 +103,16 @@ async function jsonSchema() {
   const source = fileURLToPath(new URL("../src/config/json-schema.ts", import.meta.url));
   const { configJsonSchema } = await createJiti(import.meta.url).import(source);
   writeFileSync("dist/sluice.schema.json", `${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+  return true;
+}
+
+/** Writes dist/third-party-licences.txt. */
+function licences() {
+  const texts = BUILT_IN.map((name) => {
+    const folder = `node_modules/${name}`;
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name}\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`;
+  });
+  writeFileSync("dist/third-party-licences.txt", texts.join("\n\n"));
   return true;
 }

@@ -11,7 +11,7 @@ const LEVELS = [
   ["normalize", "rest", "destinations"],
   ["pipeline"],
   ["config", "import"],
-  ["index", "testing"],
+  ["index", "testing", "warm-up"],
   ["cli", "studio"],
 ];
 
@@ -21,7 +21,7 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
   normalize: ["model", "json", "schema", "thread", "wasm"],
   destinations: ["model", "schema", "thread", "wasm"],
   pipeline: ["model", "schema", "normalize"],
-  cli: ["index"],
+  cli: ["index", "warm-up"],
   studio: ["index"],
 };
 

@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { destinations } from "../destinations/index.js";
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import type { Destination } from "../model/destination.js";
 import type { Problem } from "../model/error.js";
 import { Secret } from "../model/secret.js";
@@ -45,7 +46,7 @@ export function chooseDestination(
     problems.push(problemAt(place, ["destination"], message, hint));
     return undefined;
   }
-  const parsed = definition.options.safeParse(definition.fromUri(uri));
+  const parsed = definition.options.safeParse(definition.fromUri(uri), CHECKED_ONCE);
   if (parsed.success) {
     for (const value of Object.values(parsed.data as object)) {
       if (value instanceof Secret) values.conceal(value.reveal());

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { createBudgets } from "../http/budgets.js";
 import type { HttpRequest } from "../http/message.js";
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import type { Destination } from "../model/destination.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { Redactor } from "../model/secret.js";
@@ -117,7 +118,7 @@ function buildPipeline(read: ConfigDocument, options: LoadOptions, file: string 
   const { keys, sources } = splitConfig(document);
   const problems: Problem[] = [];
 
-  const parsed = pipelineOptions.safeParse(keys);
+  const parsed = pipelineOptions.safeParse(keys, CHECKED_ONCE);
   if (!parsed.success)
     problems.push(...toProblems(parsed.error.issues, { document, value: document.value, schema: topLevel }));
   const config: PipelineOptions = parsed.success ? parsed.data : {};

@@ -5,6 +5,7 @@ import { type ConfigDocument, shownFile } from "./document.js";
 import { parseJson } from "./read-json.js";
 import { evaluateModule } from "./read-module.js";
 import { parseYaml } from "./read-yaml.js";
+import { loadYaml } from "./yaml.js";
 
 /**
  * Reads a configuration file: YAML (`.yaml`, `.yml`), JSON (`.json`), or the default export of a TypeScript or
@@ -25,7 +26,10 @@ export async function readConfigFile(path: string, cwd: string = process.cwd()):
   const file = shownFile(path, cwd);
   const extension = extname(path).toLowerCase();
   if (extension === ".json") return parseJson(await readText(path, file), file);
-  if ([".yaml", ".yml"].includes(extension)) return parseYaml(await readText(path, file), file);
+  if ([".yaml", ".yml"].includes(extension)) {
+    await loadYaml();
+    return parseYaml(await readText(path, file), file);
+  }
   if ([".ts", ".mts", ".js", ".mjs"].includes(extension)) {
     await readText(path, file); // a file that is not there or not readable gets the same message everywhere
     return { file, value: await evaluateModule(path, file), locate: () => ({ file }) };

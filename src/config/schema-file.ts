@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import { type Problem, SluiceError } from "../model/error.js";
 import { type ColumnHint, NAMING_CONVENTIONS, type Resource, type TableHint } from "../model/source.js";
 import { didYouMean } from "../model/suggest.js";
@@ -51,7 +52,7 @@ export interface SchemaFile {
  */
 export function readSchemaFile(path: string, shown: string): SchemaFile {
   const document = parseYaml(readText(path, shown), shown);
-  const parsed = schemaFile.safeParse(document.value);
+  const parsed = schemaFile.safeParse(document.value, CHECKED_ONCE);
   if (parsed.success) return { document, tables: parsed.data.tables };
   throw configError(toProblems(parsed.error.issues, { document, value: document.value, schema: schemaFile }));
 }

@@ -1,3 +1,4 @@
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import type { Problem } from "../model/error.js";
 import type { Resource } from "../model/source.js";
 import type { PlanEnvironment } from "../rest/environment.js";
@@ -77,14 +78,14 @@ export function planSource(
   env: PlanEnvironment,
   ready: readonly Resource[],
 ): { resources: readonly PlannedResource[]; problems: readonly Problem[] } {
-  const parsed = restApiOptions.safeParse(source);
+  const parsed = restApiOptions.safeParse(source, CHECKED_ONCE);
   if (parsed.success) {
     const { resources, findings } = planRestApi(parsed.data, env, ready);
     return { resources, problems: findings.flatMap((finding) => problemsOf(finding, path, document)) };
   }
   const { issues } = parsed.error;
   const problems = toProblems(issues, { document, value: document.value, path, schema: restApiOptions });
-  const rest = restApiOptions.safeParse(withoutMistakes(source, issues));
+  const rest = restApiOptions.safeParse(withoutMistakes(source, issues), CHECKED_ONCE);
   if (!rest.success) return { resources: [], problems };
   const { findings } = planRestApi(rest.data, env, ready);
   return {

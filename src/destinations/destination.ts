@@ -1,4 +1,5 @@
 import { type ZodType, z } from "zod";
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import type { Destination } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
 
@@ -55,7 +56,7 @@ export function checkedOptions<Options extends ZodType>(
   options: Options,
   given: unknown,
 ): z.output<Options> {
-  const parsed = options.safeParse(given);
+  const parsed = options.safeParse(given, CHECKED_ONCE);
   if (parsed.success) return parsed.data;
   throw new SluiceError("config/invalid", `${type}: ${z.prettifyError(parsed.error)}`, {
     at: { path: "destination" },

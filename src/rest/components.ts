@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { CHECKED_ONCE } from "../model/checked-once.js";
 import { didYouMean } from "../model/suggest.js";
 import { attempt, type Finding, type Findings } from "./finding.js";
 import { type ComponentDefinition, type ComponentKind, isDefinition } from "./own.js";
@@ -85,7 +86,7 @@ function checkOptions<D extends ComponentDefinition>(
   path: Finding["path"],
   findings: Findings,
 ): ChosenComponent<D> | undefined {
-  const parsed = definition.options.safeParse(options);
+  const parsed = definition.options.safeParse(options, CHECKED_ONCE);
   if (!parsed.success) return findings.addZod(path, parsed.error, definition.options);
   return { definition, options: parsed.data as z.output<D["options"]> };
 }

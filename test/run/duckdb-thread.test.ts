@@ -250,14 +250,12 @@ setImmediate(() => process.exit(7));`);
     await writeFile(
       preload,
       `import { isMainThread } from "node:worker_threads";
-import { createRequire } from "node:module";
-import fs from "node:fs";
 if (!isMainThread) {
-  const { DuckDBAppender } = createRequire(${JSON.stringify(import.meta.url)})("@duckdb/node-api");
+  const { DuckDBAppender } = (await import("${built("duckdb-driver")}")).default;
   const { appendDataChunk } = DuckDBAppender.prototype;
   let appends = 0;
   DuckDBAppender.prototype.appendDataChunk = function (chunk) {
-    // The first one is the test of strings, in connect.
+    // The first one is the test of strings.
     if (appends++ > 0) setImmediate(() => { throw new TypeError("hidden"); });
     return appendDataChunk.call(this, chunk);
   };

@@ -6,6 +6,7 @@ import { runCli } from "../../src/cli/program.js";
 import type { Session } from "../../src/cli/session.js";
 import { answer } from "../fake-api/behaviours.js";
 import { type FakeApi, startFakeApi } from "../fake-api/fake-api.js";
+import { sluice as built } from "./cli.js";
 import { query } from "./database.js";
 
 // A TypeScript configuration in a folder of its own, with a paginator, an auth method and a format that Sluice has not.
@@ -159,4 +160,22 @@ it("says what is wrong with their options, with file and key", async () => {
   expect(stderr).toContain("client.paginator");
   await write(CONFIG.replace("format: table", "format: { type: 5 }"));
   expect((await sluice("check", "meter.ts")).stderr).toContain("must be a type's name");
+});
+
+it("may have options and a schema of another zod than the one that is built in", async () => {
+  const zod = import.meta.resolve("zod");
+  const schema = "schema: z.object({ id: z.int(), value: z.number().multipleOf(0.5) }),";
+  const own = CONFIG.replace(", z } from", ` } from`)
+    .replace("\nconst ticket", `import { z } from ${JSON.stringify(zod)};\n\nconst ticket`)
+    .replace('{ name: "readings",', `{ name: "readings", ${schema}`);
+  const env = { KEY: "k3ys" };
+  await write(own);
+  const ran = await built(["run", "meter.ts", "--quiet"], { cwd: folder, env });
+  expect(ran).toMatchObject({ code: 0, stderr: "" });
+  expect(await stored()).toHaveLength(6);
+
+  await write(own.replace('ticket({ header: "x-ticket" })', '{ type: ticket, haeder: "x" }'));
+  const { code, stderr } = await built(["check", "meter.ts"], { cwd: folder, env });
+  expect(code).toBe(2);
+  expect(stderr).toContain('unknown key "haeder" – did you mean "header"?');
 });

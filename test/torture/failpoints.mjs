@@ -82,8 +82,14 @@ function nameOfStatement(text) {
   return `${words}${object.replaceAll(/[0-9a-f]{8,}/g, "#")}${more.replaceAll('"', "")}`.slice(0, 80);
 }
 
+/** The driver that is built into the package. */
+async function duckdbDriver() {
+  const { default: driver } = await import("../../dist/src/duckdb-driver.js");
+  return driver;
+}
+
 async function watchDuckdb() {
-  const { DuckDBAppender, DuckDBConnection, DuckDBInstance } = await import("@duckdb/node-api");
+  const { DuckDBAppender, DuckDBConnection, DuckDBInstance } = await duckdbDriver();
   watch(DuckDBInstance, "create", () => "open the file");
   watch(DuckDBInstance.prototype, "closeSync", () => "close the file");
   watch(DuckDBConnection.prototype, "run", ([text]) => nameOfStatement(text));
@@ -99,7 +105,7 @@ async function watchPostgres() {
 
 /** A DuckDB in memory makes nothing last but the files that it writes. */
 async function watchCopies() {
-  const { DuckDBConnection } = await import("@duckdb/node-api");
+  const { DuckDBConnection } = await duckdbDriver();
   watch(DuckDBConnection.prototype, "run", ([text]) =>
     /^COPY /i.test(text) ? "write a data file" : undefined,
   );

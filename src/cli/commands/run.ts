@@ -39,6 +39,9 @@ export function register(program: Command, session: Session): void {
 }
 
 async function runPipeline(config: string | undefined, flags: RunFlags, session: Session): Promise<number> {
+  const options = loadOptions(session, config, flags);
+  const { warmUp } = await import("../../warm-up.js");
+  await warmUp(options);
   const { exitCodeOf, loadPipeline, run, SluiceError } = await import("../../index.js");
   const { from, to } = flags;
   if ((from === undefined) !== (to === undefined)) {
@@ -46,7 +49,7 @@ async function runPipeline(config: string | undefined, flags: RunFlags, session:
       hint: "Give --from and --to.",
     });
   }
-  const pipeline = await loadPipeline(loadOptions(session, config, flags));
+  const pipeline = await loadPipeline(options);
   // Ctrl-C while the configuration was read: nothing has begun that would have to end well.
   session.signal.throwIfAborted();
   const renderer = flags.quiet === true ? silentRenderer : createRenderer(session);

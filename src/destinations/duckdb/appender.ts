@@ -12,14 +12,20 @@ import { CHUNK_ROWS, type ChunkFiller } from "./vectors.js";
  */
 const FLUSH_BYTES = 8 * 1024 * 1024;
 
-/** Appends batches to one table. */
+interface Open {
+  readonly appender: DuckDBAppender;
+  readonly chunk: DuckDBDataChunk;
+  readonly filler: ChunkFiller;
+}
+
+/** Appends batches to one table. `filler` is asked for with the first of them. */
 export class TableAppender {
   readonly #driver: Driver;
   readonly #connection: DuckDBConnection;
-  readonly #filler: ChunkFiller;
+  readonly #filler: () => Promise<ChunkFiller>;
   readonly #place: Place;
   readonly #name: string;
-  #open: { readonly appender: DuckDBAppender; readonly chunk: DuckDBDataChunk } | undefined;
+  #open: Open | undefined;
   /** Bytes given to the appender since it last handed over. */
   #pending = 0;
   /** All columns of the table in their order. To be changed while it is closed. */
@@ -28,7 +34,7 @@ export class TableAppender {
   constructor(
     driver: Driver,
     connection: DuckDBConnection,
-    filler: ChunkFiller,
+    filler: () => Promise<ChunkFiller>,
     place: Place,
     name: string,
     columns: readonly ColumnSchema[],
@@ -42,10 +48,10 @@ export class TableAppender {
   }
 
   async append(batch: Batch): Promise<void> {
-    const { appender, chunk } = (this.#open ??= await this.#start());
+    const { appender, chunk, filler } = (this.#open ??= await this.#start());
     for (let start = 0; start < batch.rows; start += CHUNK_ROWS) {
       const rows = Math.min(CHUNK_ROWS, batch.rows - start);
-      this.#filler(chunk.chunk, this.columns, batch, start, rows);
+      filler(chunk.chunk, this.columns, batch, start, rows);
       appender.appendDataChunk(chunk);
     }
     this.#pending += batch.bytes;
@@ -62,11 +68,12 @@ export class TableAppender {
     open?.appender.closeSync();
   }
 
-  async #start(): Promise<{ appender: DuckDBAppender; chunk: DuckDBDataChunk }> {
+  async #start(): Promise<Open> {
+    const filler = await this.#filler();
     const [catalog, schema] = this.#place.path;
     const appender = await this.#connection.createAppender(this.#name, schema, catalog);
     // A chunk of exactly the appender's types: then nothing is converted on the way.
     const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index));
-    return { appender, chunk: this.#driver.api.DuckDBDataChunk.create(types) };
+    return { appender, chunk: this.#driver.api.DuckDBDataChunk.create(types), filler };
   }
 }

@@ -11,9 +11,9 @@ import { createDataset, type Place } from "../sql/statements.js";
 import { TableAppender } from "./appender.js";
 import { type Database, type DatabaseOptions, failed, openDatabase } from "./database.js";
 import { duckdbDialect, fsstDialect, sessionOn } from "./session.js";
-import { DuckdbStage, provenStrings } from "./stage.js";
+import { DuckdbStage, provenFiller } from "./stage.js";
 import { StraightAppend } from "./straight.js";
-import { type ChunkFiller, chunkFiller, type StringMode } from "./vectors.js";
+import { chunkFiller, type StringMode } from "./vectors.js";
 
 /** What only tests change. */
 export interface Internals {
@@ -42,9 +42,7 @@ export async function connectDuckdb(
     };
     // A dataset name that can't be is refused now, not by the first commit.
     createDataset(target);
-    const strings = internals.strings ?? (await provenStrings(database));
-    const connection = await database.connect();
-    return new DuckdbConnection(database, connection, target, { ...internals, strings });
+    return new DuckdbConnection(database, await database.connect(), target, internals);
   } catch (error) {
     database.release();
     throw error;
@@ -57,7 +55,7 @@ class DuckdbConnection implements Connection {
   readonly #connection: DuckDBConnection;
   readonly #session: Session;
   readonly #target: Place;
-  readonly #filler: ChunkFiller;
+  readonly #strings: StringMode | undefined;
   readonly #straightFrom: number | undefined;
   #open = true;
 
@@ -65,13 +63,13 @@ class DuckdbConnection implements Connection {
     database: Database,
     connection: DuckDBConnection,
     target: Place,
-    { strings, straightFrom }: Internals & { readonly strings: StringMode },
+    { strings, straightFrom }: Internals,
   ) {
     this.#database = database;
     this.#connection = connection;
     this.#target = target;
     this.#session = sessionOn(connection, target);
-    this.#filler = chunkFiller(database.driver.binding, strings);
+    this.#strings = strings;
     this.#straightFrom = straightFrom;
   }
 
@@ -119,14 +117,17 @@ class DuckdbConnection implements Connection {
     const target = this.#target;
     const connection = await database.connect();
     const session = sessionOn(connection, target);
+    const strings = this.#strings;
+    const filler = async () =>
+      strings === undefined ? provenFiller(database) : chunkFiller(database.driver.binding, strings);
     const newAppender = (name: string, columns: readonly ColumnSchema[]) =>
-      new TableAppender(database.driver, connection, this.#filler, target, name, columns);
+      new TableAppender(database.driver, connection, filler, target, name, columns);
     // Of other dispositions the rows have to be looked at before they meet those that are there.
     const straight =
       plan.writeDisposition === "append"
         ? new StraightAppend(database, session, target, newAppender, this.#straightFrom)
         : undefined;
-    return new DuckdbStage(database, connection, target, this.#filler, plan, session, straight);
+    return new DuckdbStage(database, connection, target, filler, plan, session, straight);
   }
 
   async remember(pipeline: string, key: string, value: Json): Promise<void> {

@@ -1,5 +1,4 @@
 import { access, constants, mkdir, realpath, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
@@ -148,7 +147,7 @@ async function realPath(path: string): Promise<string> {
 }
 
 async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["opening"]>> {
-  const driver = loadDriver();
+  const driver = await loadDriver();
   const { path } = options;
   const instance = await driver.api.DuckDBInstance.create(MEMORY, {
     // A load never fetches code from the network, however a statement may look.
@@ -212,17 +211,18 @@ async function attach(
   return { catalog: String(catalog), hasFsst: /^v(0\.|1\.[0-2]\.)/.test(String(format)) };
 }
 
-/** By `require`: to import its 181 CommonJS files, Node reads each of them twice, which costs as much as all the rest. */
-function loadDriver(): Driver {
-  const require = createRequire(import.meta.url);
+/**
+ * Loads the driver. The first of its packages is built into this one, as a file (scripts/build.mjs).
+ *
+ * @throws SluiceError `config/missing-package` where DuckDB has no build for this machine.
+ */
+export async function loadDriver(): Promise<Driver> {
   try {
-    return {
-      api: require("@duckdb/node-api") as Driver["api"],
-      binding: require("@duckdb/node-bindings") as Driver["binding"],
-    };
+    const [api, binding] = [await import("@duckdb/node-api"), await import("@duckdb/node-bindings")];
+    return { api, binding: binding.default };
   } catch (cause) {
     throw new SluiceError("config/missing-package", "DuckDB's driver can't be loaded on this machine", {
-      hint: "Install it again (npm install @duckdb/node-api), on a platform that DuckDB has a build for.",
+      hint: "Install it again (npm install @duckdb/node-bindings), on a platform that DuckDB has a build for.",
       cause,
     });
   }

@@ -28,7 +28,7 @@ export class DuckdbStage implements Stage {
   readonly #connection: DuckDBConnection;
   readonly #session: Session;
   readonly #target: Place;
-  readonly #filler: ChunkFiller;
+  readonly #filler: () => Promise<ChunkFiller>;
   readonly #plan: StagePlan;
   readonly #straight: StraightAppend | undefined;
   readonly #staged = new Map<string, Staged>();
@@ -42,7 +42,7 @@ export class DuckdbStage implements Stage {
     database: Database,
     connection: DuckDBConnection,
     target: Place,
-    filler: ChunkFiller,
+    filler: () => Promise<ChunkFiller>,
     plan: StagePlan,
     session: Session = sessionOn(connection, target),
     straight?: StraightAppend,
@@ -184,6 +184,11 @@ let proven: Promise<StringMode> | undefined;
 export function provenStrings(database: Database): Promise<StringMode> {
   proven ??= arenaWorks(database).then((works) => (works ? "arena" : "each"));
   return proven;
+}
+
+/** Fills chunks the way that is proven for this machine. */
+export async function provenFiller(database: Database): Promise<ChunkFiller> {
+  return chunkFiller(database.driver.binding, await provenStrings(database));
 }
 
 const SAMPLES = [

@@ -5,7 +5,7 @@ import type { ThreadData } from "../../thread/messages.js";
 import { OPENS } from "../connection-in-thread.js";
 import type { SqlValue } from "../sql/commit.js";
 import { connectDuckdb } from "./connection.js";
-import type { DatabaseOptions } from "./database.js";
+import { type DatabaseOptions, loadDriver } from "./database.js";
 import { queryRows } from "./query.js";
 
 serve(
@@ -18,3 +18,6 @@ serve(
   OPENS,
   workerData as ThreadData,
 );
+
+// The thread may have been started before it is known what to open. What goes wrong is told by the first call.
+loadDriver().catch(() => undefined);

@@ -14,8 +14,7 @@ import type { Json } from "../../model/json.js";
 import type { PipelineState } from "../../model/state.js";
 import type { TableSchema } from "../../model/table.js";
 import { type Database, failed, MEMORY, openDatabase } from "../duckdb/database.js";
-import { DuckdbStage, provenStrings } from "../duckdb/stage.js";
-import { type ChunkFiller, chunkFiller } from "../duckdb/vectors.js";
+import { DuckdbStage, provenFiller } from "../duckdb/stage.js";
 import { commandWord } from "../query-hint.js";
 import { quoteIdentifier } from "../sql/dialect.js";
 import { pruneHistory } from "../sql/prune.js";
@@ -150,8 +149,7 @@ export function createFiles(place: FilesPlace, settings: FilesSettings): FileDes
         // Beyond its memory DuckDB writes beside the files, and not into the current folder.
         await connection.run(`SET GLOBAL temp_directory = '${store.scratch.replaceAll("'", "''")}'`);
         connection.closeSync();
-        const filler = chunkFiller(database.driver.binding, await provenStrings(database));
-        return new FileConnection(database, filler, filesOf(dataset), place);
+        return new FileConnection(database, filesOf(dataset), place);
       } catch (error) {
         database.release();
         throw error;
@@ -214,16 +212,14 @@ function shortQuery(paths: readonly string[]): string {
 class FileConnection implements Connection {
   readonly keepsParts = true;
   readonly #database: Database;
-  readonly #filler: ChunkFiller;
   readonly #files: Files;
   readonly #place: FilesPlace;
   /** By pipeline, as long as they are held. */
   readonly #leases = new Map<string, HeldLease>();
   #open = true;
 
-  constructor(database: Database, filler: ChunkFiller, files: Files, place: FilesPlace) {
+  constructor(database: Database, files: Files, place: FilesPlace) {
     this.#database = database;
-    this.#filler = filler;
     this.#files = files;
     this.#place = place;
   }
@@ -275,7 +271,8 @@ class FileConnection implements Connection {
   async stage(plan: StagePlan): Promise<Stage> {
     const connection = await this.#database.connect();
     const session = fileSession(connection, this.#files, () => this.#leases.get(plan.pipeline));
-    const inner = new DuckdbStage(this.#database, connection, WORKPLACE, this.#filler, plan, session);
+    const filler = () => provenFiller(this.#database);
+    const inner = new DuckdbStage(this.#database, connection, WORKPLACE, filler, plan, session);
     return new FileStage(inner, session, this.#files, plan);
   }
 

@@ -1,6 +1,7 @@
 import { type JsonPath, parsePath } from "../../expression/path.js";
 import { parsePlaceholders } from "../../expression/placeholder.js";
 import { isTemplate, parseTemplate } from "../../expression/template.js";
+import { CHECKED_ONCE } from "../../model/checked-once.js";
 import type { Json } from "../../model/json.js";
 import { didYouMean } from "../../model/suggest.js";
 import type { ExpandedResource } from "../defaults.js";
@@ -120,7 +121,7 @@ function findOptions(
     );
   }
   if (misplaced.length > 0) return { options: undefined, path, params };
-  const parsed = paramOptions.safeParse(value);
+  const parsed = paramOptions.safeParse(value, CHECKED_ONCE);
   if (!parsed.success) {
     findings.addZod(path, parsed.error, paramOptions);
     return { options: undefined, path, params };
