@@ -23,7 +23,7 @@ const options = z.strictObject({
   memory_limit: z
     .string()
     .regex(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/iu, "expected a size such as 512MB or 2GiB")
-    .default("256MB")
+    .default("512MB")
     .describe(
       "Memory DuckDB may use for staged rows and commits; beyond it, it writes temporary files beside the database.",
     ),
@@ -68,7 +68,7 @@ export const duckdbDestination = defineDestination({
  * The DuckDB destination for use from TypeScript. Opens nothing yet.
  *
  * @param path The database file, or `:memory:` (gone with the last connection).
- * @param settings `memory_limit` (default 256MB) and `threads` (default: all processors).
+ * @param settings `memory_limit` (default 512MB) and `threads` (default: all processors).
  * @throws SluiceError `config/invalid` for settings that DuckDB can't have.
  * @example
  * const destination = duckdb("calls.duckdb", { memory_limit: "1GB" });

@@ -285,7 +285,7 @@ function hintFor(message: string): { hint?: string } {
       hint: "A constraint that Sluice did not make refuses a row. Nothing of the package was committed; take it away, or keep such records out.",
     };
   }
-  if (/out of memory/iu.test(message)) {
+  if (/out of memory|could not allocate block/iu.test(message)) {
     return {
       hint: "Raise the destination's memory_limit, or check that the disk has room for temporary files.",
     };
