@@ -10,7 +10,7 @@ if (process.version.startsWith("v20.")) {
   // run with nothing new. Later versions do so no sooner than after this much work.
   setFlagsFromString("--wasm-tiering-budget=13000000");
   // The memory of bodies counts for V8 like objects, so that it collects all of a small heap again and again (decision 32).
-  setFlagsFromString("--heap-growing-percent=400");
+  setFlagsFromString("--heap-growing-percent=200");
 }
 
 const INTERRUPTED = 130;

@@ -71,7 +71,7 @@ export const duckdbDestination = defineDestination({
  * @param settings `memory_limit` (default 512MB) and `threads` (default: all processors).
  * @throws SluiceError `config/invalid` for settings that DuckDB can't have.
  * @example
- * const destination = duckdb("calls.duckdb", { memory_limit: "512MB" });
+ * const destination = duckdb("calls.duckdb", { memory_limit: "1GB" });
  */
 export function duckdb(path: string, settings: Omit<DuckdbOptions, "path"> = {}): Destination {
   return threadedDuckdb(checkedOptions("duckdb", options, { ...settings, path }));

@@ -1,4 +1,6 @@
 import type { Batch } from "../model/batch.js";
+import { discard } from "../model/discard.js";
+import type { JsonDocument } from "../model/document.js";
 import { SluiceError } from "../model/error.js";
 import type { Page, Resource } from "../model/source.js";
 import type { TableSchema } from "../model/table.js";
@@ -103,6 +105,8 @@ export class Normalizing {
     await addPage(this.#here, page.records, this.#schema);
     await this.#writeAll(fullBatches(this.#here));
     this.bufferedBytes = this.#here.bufferedBytes;
+    // As it would be gone if the other thread had taken it.
+    if (page.isOwn === true && page.records.kind === "document") discardDocument(page.records.document);
     if (this.#isThreadReady && !this.#hasCollisions) await this.#moveOn();
     else if (page.records.kind === "document") this.#startThread(page.bytes);
   }
@@ -189,4 +193,10 @@ export class Normalizing {
   #refuseAfterFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
+}
+
+function discardDocument({ bytes, tape }: JsonDocument): void {
+  // What is a part of larger memory is not its own.
+  const own = [bytes, tape].filter((view) => view.byteLength === view.buffer.byteLength);
+  discard(own.map(({ buffer }) => buffer as ArrayBuffer));
 }

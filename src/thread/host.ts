@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import { discard } from "../model/discard.js";
 import {
   type Answer,
   type Broken,
@@ -55,6 +56,7 @@ export function serve(port: MessagePort, place: object, opens: Opens, { idle }: 
     if ("value" in result && result.value instanceof Handed)
       port.postMessage({ id: result.id, value: result.value.value }, result.value.buffers);
     else port.postMessage(result, []);
+    discard(call.handed);
     endWhenIdle();
   }
 

@@ -13,6 +13,8 @@ export interface Call {
   readonly on: number;
   readonly method: string;
   readonly args: readonly unknown[];
+  /** Buffers of the arguments that were handed over. Their memory is freed when the call is answered. */
+  readonly handed: readonly ArrayBuffer[];
 }
 
 /** Sent instead of a call: no more of them come. What is under way is ended, and then the thread. */

@@ -16,7 +16,8 @@ export interface Thread {
    * Calls a method there.
    *
    * @param on `PLACE`, or the number of what was opened.
-   * @param transfer Buffers of the arguments that are handed over instead of copied.
+   * @param transfer Buffers of the arguments that are handed over instead of copied, each one once. They are there as long
+   * as the method runs, so it keeps none of them.
    * @throws what the method threw; the thread's own error (`openThread`) when it ended without having been asked to.
    */
   call<T>(on: number, method: string, args: readonly unknown[], transfer?: ArrayBuffer[]): Promise<T>;
@@ -38,6 +39,9 @@ interface Running extends Omit<Thread, "release"> {
 
 /** How long a process that exits waits for what is under way, should the thread not tell. */
 const EXIT_MS = 60_000;
+
+/** A quarter of V8's default: what a call makes is garbage when it is answered, and there may be several threads. */
+const YOUNG_MB = 12;
 
 const running = new Map<string, Running>();
 /** Threads that broke. What they had open may still be, and no other one may open it beside them. */
@@ -94,7 +98,10 @@ function start(
   let calls = 0;
   let over: SluiceError | undefined;
   const idle = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(file, { workerData: { idle } satisfies ThreadData });
+  const worker = new Worker(file, {
+    workerData: { idle } satisfies ThreadData,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   worker.unref();
 
   function end(why: SluiceError): void {
@@ -144,7 +151,7 @@ function start(
   ): Promise<T> {
     if (over !== undefined) throw over;
     calls += 1;
-    const message: Call = { id: calls, on, method, args };
+    const message: Call = { id: calls, on, method, args, handed: transfer };
     worker.postMessage(message, transfer);
     worker.ref();
     return new Promise((resolve, reject) => waiting.set(message.id, { resolve, reject }));

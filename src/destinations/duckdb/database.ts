@@ -4,6 +4,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { SluiceError } from "../../model/error.js";
 import { inTurn } from "../../model/in-turn.js";
 import { quoteIdentifier } from "../sql/dialect.js";
+import { Resources } from "./resources.js";
 
 /** The driver. Loaded when the first database is opened: it takes as long as all of Sluice. */
 export interface Driver {
@@ -29,8 +30,7 @@ export interface Database {
   connect(): Promise<DuckDBConnection>;
   /** Runs one task after the other: commits must not overlap. */
   alone<T>(task: () => Promise<T>): Promise<T>;
-  /** Runs a task whose statements may use all of DuckDB's threads. Everything else has one: see `ONE_THREAD`. */
-  withAllThreads<T>(task: () => Promise<T>): Promise<T>;
+  readonly resources: Resources;
   /** Throws `destination/failed` if the file is no longer the one that was opened: writes would go nowhere. */
   checkFile(): Promise<void>;
   /** Who holds what, since when: the leases of this process. The file's own lock keeps other processes out. */
@@ -58,12 +58,6 @@ export const MEMORY = ":memory:";
  * number, each of these is half as much, for a file that is 2 or 3 % larger (decision 31).
  */
 const ROW_GROUP_ROWS = 61_440;
-
-/**
- * An appender hands rows over in portions that are too small to be shared out: with several threads the calling one
- * spends a third of its time waiting for the others in a loop.
- */
-const ONE_THREAD = 1;
 
 /**
  * Opens a database file, or joins the instance that this process has open already (whose settings then apply). Folders
@@ -161,7 +155,9 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
   };
   try {
     const attached = path === MEMORY ? undefined : await attach(control, path);
-    const threads = await configure(control, options);
+    const { memory_limit: memoryLimit, threads } = options;
+    const resources = await Resources.of(control, { memoryLimit, threads, isFile: path !== MEMORY });
+    await configure(control);
     const file = await identity(path);
     return {
       driver,
@@ -176,7 +172,7 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
         return connection;
       },
       alone: inTurn(),
-      withAllThreads: threadSwitch(control, threads),
+      resources,
       checkFile: () => checkFile(path, file),
       close,
     };
@@ -228,41 +224,11 @@ export async function loadDriver(): Promise<Driver> {
   }
 }
 
-/** Sets what holds for the whole instance, and gives the number of threads that it may have. */
-async function configure(connection: DuckDBConnection, options: DatabaseOptions): Promise<number> {
-  const reader = await connection.runAndReadAll("SELECT current_setting('threads')");
-  await connection.run(`SET GLOBAL memory_limit = '${options.memory_limit}'`);
-  await connection.run(`SET GLOBAL threads = ${ONE_THREAD}`);
+/** Sets what holds for the whole instance. */
+async function configure(connection: DuckDBConnection): Promise<void> {
   // By default five row groups of an append are kept before any is compressed and written: 600,000 rows.
   await connection.run("SET GLOBAL write_buffer_row_group_count = 1");
   await connection.run("SET GLOBAL TimeZone = 'UTC'");
-  return options.threads ?? Number(reader.getRows()[0]?.[0]);
-}
-
-/** `Database.withAllThreads`. The setting is the instance's: it is all threads as long as one task wants them. */
-function threadSwitch(connection: DuckDBConnection, all: number): Database["withAllThreads"] {
-  const inOrder = inTurn();
-  let tasks = 0;
-  let threads = ONE_THREAD;
-
-  async function adjust(): Promise<void> {
-    const wanted = tasks > 0 ? all : ONE_THREAD;
-    if (wanted === threads) return;
-    threads = wanted;
-    // It is about speed alone. What made it fail is told by the statements of the task.
-    await connection.run(`SET GLOBAL threads = ${wanted}`).catch(() => undefined);
-  }
-
-  return async (task) => {
-    tasks += 1;
-    try {
-      await inOrder(adjust);
-      return await task();
-    } finally {
-      tasks -= 1;
-      await inOrder(adjust);
-    }
-  };
 }
 
 /** A text as it stands in a statement: settings and ATTACH take no parameters. */
@@ -328,7 +294,7 @@ function hintFor(message: string): { hint?: string } {
       hint: "A constraint that Sluice did not make refuses a row. Nothing of the package was committed; take it away, or keep such records out.",
     };
   }
-  if (/out of memory/iu.test(message)) {
+  if (/out of memory|could not allocate block/iu.test(message)) {
     return {
       hint: "Raise the destination's memory_limit, or check that the disk has room for temporary files.",
     };

@@ -13,7 +13,9 @@ export async function queryRows(
   try {
     const connection = await database.connect();
     try {
-      const reader = await database.withAllThreads(() => connection.runAndReadAll(statement, [...values]));
+      const reader = await database.resources.withAllThreads(() =>
+        connection.runAndReadAll(statement, [...values]),
+      );
       const names = reader.deduplicatedColumnNames();
       const types = names.map((_, index) => reader.columnType(index).toString());
       return reader

@@ -62,6 +62,7 @@ export class DuckdbStage implements Stage {
       await this.#goStraight(batch);
       const appender = (await this.#straight?.appenderFor(batch)) ?? (await this.#stagedFor(batch.table));
       await appender.append(batch);
+      await this.#database.resources.appended(batch.bytes);
     } catch (error) {
       throw this.#keepLost(this.#failed("staging rows failed", error, batch.table.name));
     }
@@ -96,7 +97,10 @@ export class DuckdbStage implements Stage {
         await this.#clear();
         return receipt;
       };
-      return await database.alone(() => database.withAllThreads(commit));
+      await database.resources.trim();
+      const receipt = await database.alone(() => database.resources.withAllThreads(commit));
+      await database.resources.trim();
+      return receipt;
     } catch (error) {
       throw this.#keepLost(this.#failed("the commit failed and changed nothing", error));
     }
