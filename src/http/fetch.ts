@@ -1,7 +1,6 @@
 import type { Dispatcher } from "undici";
 import { AttemptError } from "./attempt-error.js";
 import { bodyContentType, bodyText } from "./body.js";
-import { decompress } from "./decompress.js";
 import { Incoming } from "./incoming.js";
 import type { HttpRequest } from "./message.js";
 import { networkFailure } from "./network-failure.js";
@@ -127,13 +126,11 @@ export async function fetchOnce(
     status: incoming.status,
     headers: incoming.headers,
     async read(maxBytes) {
-      let raw: Uint8Array;
       try {
-        raw = await incoming.read(maxBytes);
+        return await incoming.read(maxBytes);
       } catch (error) {
         throw networkFailure(error, timeouts);
       }
-      return decompress(raw, incoming.headers["content-encoding"], maxBytes);
     },
     discard: () => incoming.discard(),
   };

@@ -1,20 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import { AttemptError, tooLarge } from "./attempt-error.js";
+import { tooLarge } from "./attempt-error.js";
+import { collecting, filling, type Sink } from "./body-sink.js";
+import { encodingsOf, type Flow, unpacking } from "./decompress.js";
 
 /** What of a body is taken before anyone reads it; after that its connection waits. */
 const AHEAD_BYTES = 64 * 1024;
 
 /** What a body that nobody wants may still cost to keep its connection alive. */
 const DRAIN_BYTES = 64 * 1024;
-
-/** Where the chunks of a body go. */
-interface Sink {
-  add(chunk: Uint8Array): void;
-  /** Called once after the last chunk. */
-  end(): void;
-  fail(error: unknown): void;
-}
 
 /**
  * One response on its way in, as undici tells it: the head, then the body chunk by chunk. A stream would cost
@@ -30,6 +24,10 @@ export class Incoming implements Dispatcher.DispatchHandler {
   readonly #isHead: boolean;
   readonly #signal: AbortSignal;
   readonly #onSent: (() => void) | undefined;
+  readonly #flow: Flow = {
+    halt: () => this.#controller?.pause(),
+    goOn: () => void (this.#isOver || this.#controller?.resume()),
+  };
   readonly #onAbort = (): void => this.#stop(this.#signal.reason);
   #arrive!: () => void;
   #refuse!: (error: unknown) => void;
@@ -54,27 +52,34 @@ export class Incoming implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * The whole body, with memory of its own where its length was announced. To be called once, and not after `discard`.
-   * Rejects with an `AttemptError` if it is larger than `maxBytes` or not as long as announced, else with the library's
-   * error or the signal's reason.
+   * The whole body without its encodings, with memory of its own where its length was announced. To be called once, and
+   * not after `discard`. Rejects with an `AttemptError` if it is larger than `maxBytes`, damaged or not as long as
+   * announced, else with the library's error or the signal's reason.
    */
   read(maxBytes: number): Promise<Uint8Array> {
-    const length = this.#length();
     return new Promise((resolve, reject) => {
-      const refuse = (): void => {
-        reject(tooLarge(maxBytes));
-        this.#stop(tooLarge(maxBytes));
+      const refuse = (error: unknown): void => {
+        this.#sink?.fail(error);
+        this.#stop(error);
+        reject(error as Error);
       };
-      if (length !== undefined && length > maxBytes) return refuse();
-      if (this.#failure !== undefined) return reject(this.#failure.error as Error);
-      const sink =
-        length === undefined
-          ? collecting(maxBytes, refuse, resolve, reject)
-          : filling(length, resolve, reject);
+      if (this.#failure !== undefined) return refuse(this.#failure.error);
+      let sink: Sink;
+      try {
+        const encodings = encodingsOf(this.headers["content-encoding"]);
+        const length = this.#length();
+        if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
+        sink =
+          length === undefined || encodings.length > 0
+            ? unpacking(encodings, collecting(maxBytes, refuse, resolve, reject), this.#flow, refuse)
+            : filling(length, resolve, reject);
+      } catch (error) {
+        return refuse(error);
+      }
       this.#sink = sink;
       for (const chunk of this.#held.splice(0)) sink.add(chunk);
       if (this.#isOver) return sink.end();
-      this.#controller?.resume();
+      this.#flow.goOn();
     });
   }
 
@@ -85,7 +90,7 @@ export class Incoming implements Dispatcher.DispatchHandler {
     if ((this.#length() ?? 0) > DRAIN_BYTES || this.#received > DRAIN_BYTES) return giveUp();
     this.#held = [];
     this.#sink = { add: () => void (this.#received > DRAIN_BYTES && giveUp()), end() {}, fail() {} };
-    this.#controller?.resume();
+    this.#flow.goOn();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -106,11 +111,12 @@ export class Incoming implements Dispatcher.DispatchHandler {
     this.#arrive();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
     this.#received += chunk.length;
     if (this.#sink !== undefined) return this.#sink.add(chunk);
     this.#held.push(chunk);
-    if (this.#received >= AHEAD_BYTES) controller.pause();
+    if (this.#received >= AHEAD_BYTES) this.#flow.halt();
   }
 
   onResponseEnd(): void {
@@ -148,40 +154,6 @@ export class Incoming implements Dispatcher.DispatchHandler {
     const text = this.headers["content-length"];
     return !this.#isHead && text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
   }
-}
-
-type Settle = [resolve: (body: Uint8Array) => void, reject: (error: Error) => void];
-
-/** Into one buffer of the announced size, with its own memory: no second copy, and it can be handed to another thread. */
-function filling(length: number, ...[resolve, reject]: Settle): Sink {
-  const whole = Buffer.allocUnsafeSlow(length);
-  let received = 0;
-  return {
-    add(chunk) {
-      if (received + chunk.length <= length) whole.set(chunk, received);
-      received += chunk.length;
-    },
-    end() {
-      if (received === length) return resolve(whole);
-      const reason = `the body has ${received} bytes, but ${length} were announced`;
-      reject(new AttemptError({ code: "http/network", reason, retry: "safe" }));
-    },
-    fail: (error) => reject(error as Error),
-  };
-}
-
-function collecting(maxBytes: number, refuse: () => void, ...[resolve, reject]: Settle): Sink {
-  const chunks: Uint8Array[] = [];
-  let received = 0;
-  return {
-    add(chunk) {
-      received += chunk.length;
-      if (received <= maxBytes) chunks.push(chunk);
-      else refuse();
-    },
-    end: () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received)),
-    fail: (error) => reject(error as Error),
-  };
 }
 
 function joinHeaders(headers: IncomingHttpHeaders): Record<string, string> {
