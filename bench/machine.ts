@@ -11,7 +11,7 @@ export function machine(): Record<string, string> {
   return {
     machine: `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
     node: process.version,
-    packages: ["@duckdb/node-api", "undici", "pg"].map((name) => `${name} ${version(name)}`).join(", "),
+    packages: ["@duckdb/node-api", "pg"].map((name) => `${name} ${version(name)}`).join(", "),
     commit: firstLine("git", ["-C", ROOT, "rev-parse", "--short", "HEAD"]) ?? "unknown",
     ...peers(),
   };

@@ -25,7 +25,7 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
   studio: ["index"],
 };
 
-const SOCKETS = /^(undici|(node:)?(https?|http2|net|tls|dgram))$/;
+const SOCKETS = /^(node:)?(https?|http2|net|tls|dgram)$/;
 const DRIVERS = /^(@duckdb\/.*|pg|postgres|mysql2|@clickhouse\/.*|@aws-sdk\/.*)$/;
 const VAGUE_NAMES =
   /^(utils?|helpers?|common|base|factory|manager|misc|shared)$|[-.](utils?|helpers?|factory|manager)$/;
@@ -150,7 +150,7 @@ describe("the rules catch what they are for", () => {
     ["cli/x.ts", 'import { run } from "../pipeline/run.js";', "may not import"],
     ["config/x.ts", 'import { run } from "../index.js";', "may not import"],
     ["rest/x.ts", 'import { law } from "../../test/laws/paginator.js";', "may not import"],
-    ["rest/x.ts", 'import { request } from "undici";', "sockets"],
+    ["rest/x.ts", 'import { request } from "node:https";', "sockets"],
     ["rest/x.ts", 'const { connect } = await import("node:net");', "sockets"],
     ["destinations/x.ts", 'import { a } from "@duckdb/node-api";', "dynamically"],
     ["pipeline/x.ts", 'const a = await import("@duckdb/node-api");', "dynamically"],
@@ -173,7 +173,7 @@ describe("the rules catch what they are for", () => {
 
   it.each([
     ["rest/x.ts", 'import { a } from "../http/url.js";\nimport { z } from "zod";'],
-    ["http/x.ts", 'import { Agent } from "undici";\nconst u = "https://x"; // console.log(process.env.A)'],
+    ["http/x.ts", 'import { Agent } from "node:http";\nconst u = "https://x"; // console.log(process.env.A)'],
     [
       "destinations/duckdb.ts",
       'import type { A } from "@duckdb/node-api";\nawait import("@duckdb/node-api");',

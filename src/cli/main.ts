@@ -6,9 +6,6 @@ import { runCli } from "./program.js";
 import type { Session } from "./session.js";
 
 if (process.version.startsWith("v20.")) {
-  // Node 20 optimizes the parser of HTTP, which is WebAssembly, within the first response: a tenth of the CPU time of a
-  // run with nothing new. Later versions do so no sooner than after this much work.
-  setFlagsFromString("--wasm-tiering-budget=13000000");
   // The memory of bodies counts for V8 like objects, so that it collects all of a small heap again and again (decision 32).
   setFlagsFromString("--heap-growing-percent=200");
 }

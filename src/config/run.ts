@@ -1,4 +1,3 @@
-import { loadUndici } from "../http/undici.js";
 import { asSluiceError, SluiceError } from "../model/error.js";
 import type { Event } from "../model/event.js";
 import type { Report } from "../model/report.js";
@@ -78,8 +77,6 @@ export function run(pipeline: Pipeline | PipelineConfig, options: RunOptions = {
       },
     },
   ).finally(() => events.close());
-  // The destination is being connected to, which is done elsewhere, and only then a request leaves.
-  if (Object.keys(parts.planned).length > 0 && parts.runtime === undefined) loadUndici();
   // Whoever only iterates must not get an unhandled rejection as well.
   report.catch((error: unknown) => asSluiceError(error));
   return {

@@ -56,7 +56,7 @@ interface Harness extends Pick<HttpClient, "send"> {
   readonly waits: number[];
   /** Sends and reads JSON. */
   readonly json: (request: HttpRequest, signal?: AbortSignal) => Promise<unknown>;
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
 }
 
 function harness(baseUrl: string, options: Partial<ClientOptions> = {}): Harness {
@@ -246,7 +246,7 @@ describe("a request", () => {
     opened.push(pool);
     const first = harness(api.url, { pool });
     await first.json(get(`${api.url}/items`));
-    await first.close();
+    first.close();
     expect(await harness(api.url, { pool }).json(get(`${api.url}/items`))).toEqual(records);
   });
 });

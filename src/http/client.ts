@@ -53,7 +53,7 @@ export interface ClientOptions {
   readonly judge?: Judge;
   /** Connections shared with other clients. Without one the client has its own, with `timeouts`. */
   readonly pool?: Pool;
-  /** Default: the pool's, or `DEFAULT_TIMEOUTS`. With a pool that was given, its `connectS` holds. */
+  /** Default: the pool's, or `DEFAULT_TIMEOUTS`. */
   readonly timeouts?: Timeouts;
   /** What may be sent to each origin, shared with other clients. Without one the client has its own. */
   readonly budgets?: Budgets;
@@ -80,7 +80,7 @@ export interface ClientOptions {
 export interface HttpClient {
   readonly send: Send;
   /** Closes the client's own connections; a pool that was given to it stays open. */
-  close(): Promise<void>;
+  close(): void;
 }
 
 /**
@@ -109,7 +109,7 @@ export interface HttpClient {
  *   runtime: systemRuntime, emit: () => undefined, redactor: new Redactor() });
  * const exchange = await client.send({ method: "GET", url: "https://api.example.com/calls", headers: {} }, signal);
  * const { value } = await exchange.read((body) => JSON.parse(Buffer.from(body).toString("utf8")));
- * await client.close();
+ * client.close();
  */
 export function createClient(options: ClientOptions): HttpClient {
   const pool = options.pool ?? createPool(options.timeouts);
@@ -128,8 +128,8 @@ export function createClient(options: ClientOptions): HttpClient {
       const job: Job = { context, request: safe, signal, progress: { asked: false, renewed: false } };
       return exchangeOf(job, await interruptible(job, () => answerFrom(job, 1)));
     },
-    async close() {
-      if (options.pool === undefined) await pool.close();
+    close() {
+      if (options.pool === undefined) pool.close();
     },
   };
 }

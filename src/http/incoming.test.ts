@@ -1,10 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { PassThrough, Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
+import { brotliCompressSync, constants, createGzip, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { createPool, type Fetched, fetchOnce, type Pool } from "./fetch.js";
 
 const MAX = 1024 * 1024;
+const FAST = { [constants.BROTLI_PARAM_QUALITY]: 1 };
 const opened: { close(): unknown }[] = [];
 
 afterEach(async () => {
@@ -155,6 +159,91 @@ describe("a body", () => {
     // The rest is in the buffers of two sockets.
     expect(written).toBeLessThan(32 * MAX);
     expect(await response.read(64 * MAX)).toHaveLength(64 * MAX);
+  });
+});
+
+describe("a packed body", () => {
+  const packed = (body: Uint8Array, encoding: string) =>
+    Buffer.concat([
+      Buffer.from(
+        `HTTP/1.1 200 OK\r\ncontent-encoding: ${encoding}\r\ncontent-length: ${body.length}\r\n\r\n`,
+      ),
+      body,
+    ]);
+
+  it.each([
+    ["gzip", gzipSync("[1, 2, 3]")],
+    ["deflate", deflateSync("[1, 2, 3]")],
+    ["deflate", deflateRawSync("[1, 2, 3]")],
+    ["br", brotliCompressSync("[1, 2, 3]")],
+    ["deflate, gzip", gzipSync(deflateRawSync("[1, 2, 3]"))],
+    ["gzip", Buffer.concat([gzipSync("[1, "), gzipSync("2, 3]")])],
+  ])("is unpacked as it arrives, byte by byte: %s", async (encoding, body) => {
+    const url = await serve((socket) => {
+      socket.setNoDelay();
+      const whole = packed(body, encoding);
+      const next = (at: number): void => {
+        if (at < whole.length) socket.write(whole.subarray(at, at + 1), () => setImmediate(next, at + 1));
+      };
+      next(0);
+    });
+    expect(text(await (await fetching()(url)).read(MAX))).toBe("[1, 2, 3]");
+  });
+
+  it.each([
+    ["gzip", (body: Buffer) => gzipSync(body)],
+    ["br, gzip", (body: Buffer) => gzipSync(brotliCompressSync(body, { params: FAST }))],
+  ])("comes whole through pauses, whether it was read early or late: %s", async (encoding, pack) => {
+    const body = randomBytes(8 * MAX);
+    const whole = packed(pack(body), encoding);
+    const url = await serve((socket) => socket.write(whole));
+    const fetch = fetching();
+    for (const waits of [false, true]) {
+      const response = await fetch(url);
+      if (waits) await settled();
+      expect(body.equals(await response.read(9 * MAX))).toBe(true);
+    }
+  });
+
+  it("ends where its encoding ends, and its connection goes on", async () => {
+    const ports = new Set<number | undefined>();
+    const padded = Buffer.concat([gzipSync("[1]"), Buffer.alloc(2 * MAX)]);
+    const url = await serve((socket) => {
+      ports.add(socket.remotePort);
+      socket.write(packed(padded, "gzip"));
+    });
+    const fetch = fetching();
+    for (let i = 0; i < 2; i++) {
+      expect(text(await (await fetch(url)).read(4 * MAX))).toBe("[1]");
+      await settled();
+    }
+    expect(ports.size).toBe(1);
+  });
+
+  it.each([
+    ["larger than its limit", "http/too-large", () => createGzip()],
+    ["damaged", "http/encoding", () => new PassThrough()],
+  ])("without end is refused at once when it is %s", async (_, code, pack) => {
+    let closed = (): void => {};
+    const isClosed = new Promise<void>((resolve) => (closed = resolve));
+    const url = await serve((socket) => {
+      socket.on("close", closed);
+      socket.write("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n");
+      const zeros = new Readable({ read: () => void zeros.push(Buffer.alloc(64 * 1024)) });
+      zeros.pipe(pack()).pipe(socket);
+    });
+    const response = await fetching()(url);
+    expect(await failureOf(response.read(MAX))).toMatchObject({ failure: { code } });
+    await isClosed;
+  });
+
+  it("that is cut is a failure of the network", async () => {
+    const url = await serve((socket) =>
+      socket.end(packed(gzipSync(randomBytes(1000)), "gzip").subarray(0, 200)),
+    );
+    expect(await failureOf((await fetching()(url)).read(MAX))).toMatchObject({
+      failure: { code: "http/network" },
+    });
   });
 });
 

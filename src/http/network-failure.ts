@@ -1,34 +1,15 @@
-import { AttemptError, type AttemptFailure } from "./attempt-error.js";
-import type { Timeouts } from "./fetch.js";
+import { AttemptError } from "./attempt-error.js";
 
-type Explain = (timeouts: Timeouts) => Pick<AttemptFailure, "code" | "reason">;
-
-const broken =
-  (reason: string): Explain =>
-  () => ({ code: "http/network", reason });
-
-/** What the codes of Node and of the HTTP library mean to a person. */
-const REASONS: Readonly<Record<string, Explain>> = {
-  ECONNRESET: broken("connection reset"),
-  EPIPE: broken("connection reset"),
-  ECONNREFUSED: broken("connection refused"),
-  EHOSTUNREACH: broken("host unreachable"),
-  ENETUNREACH: broken("network unreachable"),
-  ENOTFOUND: broken("host not found"),
-  EAI_AGAIN: broken("host name lookup failed"),
-  UND_ERR_SOCKET: broken("connection closed before the response was complete"),
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: broken("the body is not as long as announced"),
-  UND_ERR_HEADERS_OVERFLOW: broken("the response's headers are too large"),
-  ETIMEDOUT: (timeouts) => ({ code: "http/timeout", reason: `no connection within ${timeouts.connectS} s` }),
-  UND_ERR_CONNECT_TIMEOUT: (timeouts) => ({
-    code: "http/timeout",
-    reason: `no connection within ${timeouts.connectS} s`,
-  }),
-  UND_ERR_HEADERS_TIMEOUT: (timeouts) => ({
-    code: "http/timeout",
-    reason: `no response within ${timeouts.headersS} s`,
-  }),
-  UND_ERR_BODY_TIMEOUT: (timeouts) => ({ code: "http/timeout", reason: `no data for ${timeouts.bodyS} s` }),
+/** What the codes of Node mean to a person. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNRESET: "connection reset",
+  EPIPE: "connection reset",
+  ECONNREFUSED: "connection refused",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
+  ENOTFOUND: "host not found",
+  EAI_AGAIN: "host name lookup failed",
+  HPE_HEADER_OVERFLOW: "the response's headers are too large",
 };
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -36,8 +17,14 @@ const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "Check host and port in client.base_url; nothing listens there.",
 };
 
-/** A failed attempt from an error of the socket, TLS or HTTP library. */
-export function networkFailure(error: unknown, timeouts: Timeouts): AttemptError {
+/** The connection was closed by the other side, in order but too early. */
+export function cutShort(cause?: unknown): AttemptError {
+  const reason = "connection closed before the response was complete";
+  return new AttemptError({ code: "http/network", reason, retry: "safe", cause });
+}
+
+/** A failed attempt from an error of the socket, TLS or HTTP. */
+export function networkFailure(error: unknown): AttemptError {
   if (error instanceof AttemptError) return error;
   const code = codeOf(error);
   const cause = error;
@@ -50,24 +37,24 @@ export function networkFailure(error: unknown, timeouts: Timeouts): AttemptError
       cause,
     });
   }
-  if (
-    error instanceof Error &&
-    /^UND_ERR_(INVALID_ARG|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)
-  ) {
-    // The library names the header or field, never its value.
-    return new AttemptError({
-      code: "config/invalid",
-      reason: `HTTP does not allow this request (${error.message})`,
-      retry: "never",
-      hint: "Check the headers of client and endpoint; those about the connection and the body's length are not for you to set.",
-      cause,
-    });
+  if (code === "ERR_INVALID_HTTP_TOKEN") {
+    // What remains of a request to be refused by Node: headers are looked at before, and a URL is made of its own bytes.
+    const reason = "HTTP has no such method";
+    return new AttemptError({ code: "config/invalid", reason, retry: "never", cause });
   }
-  const { code: errorCode, reason } = REASONS[code]?.(timeouts) ?? {
-    code: "http/network",
-    reason: `the connection failed (${code})`,
-  };
-  return new AttemptError({ code: errorCode, reason, retry: "safe", hint: HINTS[code], cause });
+  // What the system reports names its call; Node says by the same code that the other side hung up.
+  if (code === "ECONNRESET" && !Object.hasOwn(error as Error, "syscall")) return cutShort(cause);
+  if (code === "ETIMEDOUT") {
+    return new AttemptError({ code: "http/timeout", reason: "connection timed out", retry: "safe", cause });
+  }
+  const reason = REASONS[code] ?? unnamed(code);
+  return new AttemptError({ code: "http/network", reason, retry: "safe", hint: HINTS[code], cause });
+}
+
+function unnamed(code: string): string {
+  return code.startsWith("HPE_")
+    ? `the response is not valid HTTP (${code})`
+    : `the connection failed (${code})`;
 }
 
 /** A certificate does not become valid by trying again. */
@@ -77,8 +64,5 @@ function isCertificateError(code: string): boolean {
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
-  if (!("code" in error) || typeof error.code !== "string") return error.name;
-  // The library's word for a lost socket hides the system's, which says more.
-  const inner = error.code === "UND_ERR_SOCKET" ? codeOf(error.cause) : error.code;
-  return inner in REASONS ? inner : error.code;
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

@@ -1,5 +1,4 @@
 import type { LookupAddress, LookupOptions } from "node:dns";
-import type { LookupFunction } from "node:net";
 import { describe, expect, test } from "vitest";
 import { startFakeApi } from "../../test/fake-api/fake-api.js";
 import type { Event } from "../model/event.js";
@@ -7,7 +6,7 @@ import { systemRuntime } from "../model/runtime.js";
 import { Redactor } from "../model/secret.js";
 import { createClient } from "./client.js";
 import { createPool } from "./fetch.js";
-import { isPrivateAddress, publicOnly } from "./private-network.js";
+import { isPrivateAddress, publicLookup, requirePublic } from "./private-network.js";
 
 test.each([
   "0.0.0.0",
@@ -60,9 +59,9 @@ test.each([
   expect(isPrivateAddress(address)).toBe(false);
 });
 
-describe("the connector", () => {
+describe("looking up a name", () => {
   /** What is connected to when names have these addresses, one answer a lookup. */
-  async function connectTo(hostname: string, ...answers: readonly string[][]): Promise<unknown> {
+  async function addressOf(...answers: readonly string[][]): Promise<unknown> {
     let asked = 0;
     const resolve = ((
       _name: string,
@@ -75,40 +74,34 @@ describe("the connector", () => {
         addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 })),
       );
     }) as never;
-    const connector = publicOnly(
-      ({ lookup }: { readonly lookup: LookupFunction }) =>
-        (options, callback) =>
-          lookup(options.hostname, {}, (error, address) =>
-            callback(...([error, address] as unknown as [null, never])),
-          ),
-      resolve,
-    );
+    const lookup = publicLookup(resolve);
     return new Promise((done) => {
-      connector({ hostname, protocol: "https:", port: "443" }, (error, socket) => done(error ?? socket));
+      lookup("api.test", {}, (error, address) => done(error ?? address));
     });
   }
   const refused = expect.objectContaining({
     failure: expect.objectContaining({ code: "http/private-network", retry: "never" }) as unknown,
   }) as unknown;
 
-  test("connects to the address that it looked at, though the name changes right after", async () => {
-    expect(await connectTo("api.test", ["8.8.8.8"], ["127.0.0.1"])).toBe("8.8.8.8");
+  test("gives the address that it looked at, though the name changes right after", async () => {
+    expect(await addressOf(["8.8.8.8"], ["127.0.0.1"])).toBe("8.8.8.8");
   });
 
   test("refuses a name with a private address, even among public ones", async () => {
-    expect(await connectTo("api.test", ["127.0.0.1"])).toEqual(refused);
-    expect(await connectTo("api.test", ["8.8.8.8", "fd00::1"])).toEqual(refused);
+    expect(await addressOf(["127.0.0.1"])).toEqual(refused);
+    expect(await addressOf(["8.8.8.8", "fd00::1"])).toEqual(refused);
   });
 
-  test.each(["127.0.0.1", "[::1]", "::ffff:10.0.0.1"])(
-    "refuses the address %s, which is not looked up",
-    async (host) => {
-      expect(await connectTo(host, ["8.8.8.8"])).toEqual(refused);
-    },
-  );
-
   test("a name without an address is not found", async () => {
-    expect(await connectTo("api.test", [])).toMatchObject({ code: "ENOTFOUND" });
+    expect(await addressOf([])).toMatchObject({ code: "ENOTFOUND" });
+  });
+
+  test.each(["127.0.0.1", "::1", "::ffff:10.0.0.1"])("%s is no name, and refused by itself", (host) => {
+    expect(() => requirePublic(host)).toThrow(refused as Error);
+  });
+
+  test.each(["8.8.8.8", "api.test"])("%s is left to the lookup, if it is a name", (host) => {
+    expect(() => requirePublic(host)).not.toThrow();
   });
 });
 
@@ -135,7 +128,8 @@ describe("a client whose pool blocks private networks", () => {
       });
       expect(api.requests).toEqual([]);
       expect(events.filter(({ type }) => type === "retry")).toEqual([]);
-      await Promise.all([pool.close(), api.close()]);
+      pool.close();
+      await api.close();
     },
   );
 });

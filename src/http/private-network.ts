@@ -1,6 +1,5 @@
 import { lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
-import type { buildConnector } from "undici";
 import { AttemptError } from "./attempt-error.js";
 
 /** Addresses that are not the public Internet (IANA special-purpose registries, RFC 6890), with multicast. */
@@ -63,29 +62,20 @@ export function isPrivateAddress(address: string): boolean {
 }
 
 /**
- * A connector that refuses private addresses. The address that was looked at is the one that is connected to, so a name
- * that resolves to something else the next moment (DNS rebinding) gains nothing. If any address of a name is private,
- * the name is refused.
+ * Refuses a host that is written as a private address. One that is a name is left to `publicLookup`.
  *
- * @param build makes a connector of the HTTP library that finds addresses with the given function.
+ * @throws AttemptError http/private-network
  */
-export function publicOnly(
-  build: (options: { readonly lookup: LookupFunction }) => buildConnector.connector,
-  resolve: typeof lookup = lookup,
-): buildConnector.connector {
-  const connect = build({ lookup: publicLookup(resolve) });
-  return (options, callback) => {
-    const host = options.hostname.replace(/^\[(.*)\]$/, "$1");
-    // An address is not looked up, so it is looked at here.
-    if (isIP(host) !== 0 && isPrivateAddress(host)) {
-      callback(refused(), null);
-      return;
-    }
-    connect(options, callback);
-  };
+export function requirePublic(host: string): void {
+  if (isIP(host) !== 0 && isPrivateAddress(host)) throw refused();
 }
 
-function publicLookup(resolve: typeof lookup): LookupFunction {
+/**
+ * Finds the addresses of names, and refuses private ones. The address that was looked at is the one that is connected
+ * to, so a name that resolves to something else the next moment (DNS rebinding) gains nothing. If any address of a name
+ * is private, the name is refused. A host that is an address is not looked up: see `requirePublic`.
+ */
+export function publicLookup(resolve: typeof lookup = lookup): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       const first = addresses?.[0];

@@ -37,7 +37,6 @@ export interface SharedClient {
   readonly timeouts: Timeouts;
   readonly pool: SharedPool;
   /** Where connections may lead. */
-  readonly reach: Reach;
   /** Responses that several resources of one run read. */
   readonly responses: (run: Io) => SharedResponses;
   /** What holds for all requests to the origin of `baseUrl`. */
@@ -69,7 +68,6 @@ export function planClient(options: ClientOptions, env: PlanEnvironment, finding
     maxBodyBytes: options.max_body_bytes ?? 256 * 1024 * 1024,
     timeouts,
     pool: sharePool(timeouts, env),
-    reach: env,
     rateRules: planRules(options.rate_limit, ""),
     maxConcurrency: options.max_concurrency ?? DEFAULT_MAX_CONCURRENCY,
     budgets: env.budgets ?? createBudgets(),
@@ -88,12 +86,9 @@ export function planRetry(options: ClientOptions["retry"] | null, base: RetryPol
   };
 }
 
-/** The client with an endpoint's own time limits; one on connecting needs connections of its own. */
+/** The client with an endpoint's own time limits. */
 export function withTimeout(client: SharedClient, configured: EndpointOptions["timeout"]): SharedClient {
-  const timeouts = planTimeouts(configured, client.timeouts);
-  const pool =
-    timeouts.connectS === client.timeouts.connectS ? client.pool : sharePool(timeouts, client.reach);
-  return { ...client, timeouts, pool };
+  return { ...client, timeouts: planTimeouts(configured, client.timeouts) };
 }
 
 function planOrigins(origins: readonly string[], findings: Findings): string[] {
@@ -233,7 +228,7 @@ export async function* readPages(
       yield page;
     }
   } finally {
-    await release();
+    release();
   }
 }
 
@@ -254,7 +249,7 @@ function sendAlone(shared: Omit<Parameters<typeof createClient>[0], "baseUrl">):
 
 /** One connection pool for all resources of a client, open while any of them is being read. */
 interface SharedPool {
-  borrow(): { readonly pool: Pool; readonly release: () => Promise<void> };
+  borrow(): { readonly pool: Pool; readonly release: () => void };
 }
 
 function sharePool(timeouts: Timeouts, reach: Reach): SharedPool {
@@ -267,11 +262,11 @@ function sharePool(timeouts: Timeouts, reach: Reach): SharedPool {
       const borrowed = pool;
       return {
         pool: borrowed,
-        async release() {
+        release() {
           users -= 1;
           if (users > 0) return;
           pool = undefined;
-          await borrowed.close();
+          borrowed.close();
         },
       };
     },

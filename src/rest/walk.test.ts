@@ -21,8 +21,8 @@ let server: Server | undefined;
 let client: HttpClient | undefined;
 let seen: string[] = [];
 
-afterEach(async () => {
-  await client?.close();
+afterEach(() => {
+  client?.close();
   server?.closeAllConnections();
   server?.close();
   seen = [];

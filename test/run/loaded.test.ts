@@ -1,10 +1,8 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Destination, duckdb, restApi, run } from "../../src/index.js";
 import { sluice } from "./cli.js";
@@ -64,7 +62,7 @@ async function pipeline(file: string, more: object = {}): Promise<string> {
 }
 
 /** Whatever a run from a REST API into DuckDB can't do without; a package more is a slower start of every run. */
-const RUN = ["@duckdb", "detect-libc", "undici"];
+const RUN = ["@duckdb", "detect-libc"];
 
 it("--help loads the command line and nothing of the engine", async () => {
   const files = await loaded(["--help"]);
@@ -77,8 +75,6 @@ it("--help loads the command line and nothing of the engine", async () => {
 it("a run into DuckDB loads its driver, HTTP and the checks of the configuration", async () => {
   const files = await loaded(["run", await pipeline("calls.json"), "--quiet"]);
   expect(packagesOf(files)).toEqual(RUN);
-  // Three files of undici and what they need, and not its index.
-  expect(files.filter((file) => file.includes("/undici/")).length).toBeLessThan(40);
   // Sluice itself, with what is built in, is a few files, one of them what DuckDB's thread begins with.
   const own = ownOf(files);
   expect(own).toContain("duckdb-thread");
@@ -121,16 +117,6 @@ it("checking a configuration takes neither HTTP nor a driver", async () => {
   expect(packagesOf(files)).toEqual([]);
 });
 
-it("a small run does not make V8 optimize the parser of HTTP", async () => {
-  const { code, stdout } = await sluice(["run", await pipeline("calls.json"), "--quiet"], {
-    cwd: folder,
-    flags: ["--trace-wasm-compilation-times"],
-  });
-  expect(code).toBe(0);
-  expect(stdout).toContain("using Liftoff");
-  expect(stdout).not.toContain("using TurboFan");
-});
-
 /** One run in this process, from the sources. */
 function load(destination: Destination) {
   const { port } = server.address() as AddressInfo;
@@ -143,24 +129,6 @@ function load(destination: Destination) {
     destination,
   });
 }
-
-it("HTTP is loaded while the destination is being connected to", async () => {
-  const { cache } = createRequire(import.meta.url);
-  const isLoaded = () => Object.keys(cache).some((path) => path.includes("/node_modules/undici/"));
-  const target = duckdb(join(folder, "calls.duckdb"));
-  const seen: boolean[] = [];
-  const report = await load({
-    ...target,
-    async connect(dataset, signal) {
-      seen.push(isLoaded());
-      await setImmediate();
-      seen.push(isLoaded());
-      return target.connect(dataset, signal);
-    },
-  });
-  expect(report.status).toBe("ok");
-  expect(seen).toEqual([false, true]);
-});
 
 it("many runs that find nothing new leave a DuckDB file as large as a few", async () => {
   const path = join(folder, "calls.duckdb");
