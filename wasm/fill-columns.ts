@@ -5,7 +5,10 @@
 // Memory: the plan (tables, columns, fields), cells of the columns, then the document, its tape, the places of records.
 // Numbers below are bytes in the structures of the plan, which filler.ts writes.
 
-/** A field: the shape that it is in, the code of its column, column, shape and table of what is in it; 0 is none. */
+/**
+ * A field: the shape that it is in, its column, shape and table of what is in it (0 is none), whether objects and lists in it
+ * are kept whole.
+ */
 export const FIELD_BYTES: u32 = 24;
 const FIELD_SHAPE: usize = 0;
 const FIELD_COLUMN: usize = 4;
@@ -13,6 +16,7 @@ const FIELD_OBJECT: usize = 8;
 const FIELD_ITEMS: usize = 12;
 /** The last object in which it was met. */
 const FIELD_MET: usize = 16;
+const FIELD_WHOLE: usize = 20;
 
 /**
  * A column: its code, bytes of a cell, the cells (of text: where it begins and ends in the document), a byte for each row
@@ -332,6 +336,7 @@ function fillValue(field: u32, kind: u32, place: u32, row: u32): bool {
 }
 
 function fillNested(field: u32, kind: u32, place: u32, row: u32): bool {
+  if (load<u32>(field, FIELD_WHOLE) != 0) return false;
   if (kind == OBJECT) {
     const shape = load<u32>(field, FIELD_OBJECT);
     return shape != 0 && fillObject(shape, place, row);

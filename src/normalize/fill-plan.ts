@@ -156,6 +156,8 @@ export function fillPlan(load: Load, keys: readonly string[], sizes: PlanSizes, 
         field.column === undefined ? 0 : (columnAt.get(field.column) ?? 0),
         field.object === undefined ? 0 : (shapes.get(field.object) ?? 0),
         items < 0 ? 0 : tables[items]!.address,
+        0,
+        field.whole ? 1 : 0,
       ]);
       for (const number of numbers) view.setUint32(fieldsAt + 4 * number, at, true);
     }
