@@ -5,6 +5,8 @@
 // Memory: the plan (tables, columns, fields), cells of the columns, then the document, its tape, the places of records.
 // Numbers below are bytes in the structures of the plan, which filler.ts writes.
 
+import { ESCAPED, FALSE, INTEGER, LIST, NULL, NUMBER, OBJECT, STRING, TRUE } from "./kinds";
+
 /**
  * A field: the shape that it is in, its column, shape and table of what is in it (0 is none), whether objects and lists in it
  * are kept whole.
@@ -56,16 +58,6 @@ const DECIMAL: u32 = 3;
 const BOOL: u32 = 4;
 const TIMESTAMP: u32 = 5;
 
-/** Kinds of values in a tape (src/json/document.ts). */
-const NULL: u32 = 0;
-const TRUE: u32 = 1;
-const FALSE: u32 = 2;
-const INTEGER: u32 = 3;
-const NUMBER: u32 = 4;
-const STRING: u32 = 5;
-const ESCAPED: u32 = 6;
-const OBJECT: u32 = 7;
-const LIST: u32 = 8;
 const VALUE_WORDS: u32 = 4;
 
 /** Marks the end of text with escapes. Documents have less than 2 GiB. */

@@ -3,6 +3,8 @@
 // Memory: keys as `Keys` (src/json/keys.ts) has them, then the document and at least `PADDING` zeros, then the tape,
 // which grows. No text, number or word goes on at a zero, so no step has to ask whether the document is over.
 
+import { ESCAPED, FALSE, INTEGER, LIST, NULL, NUMBER, OBJECT, STRING, TRUE } from "./kinds";
+
 /** The number of the key at `from` to `to` of the document, which was none of those expected there. */
 declare function numberOf(parent: u32, before: u32, from: u32, to: u32): u32;
 
@@ -27,15 +29,6 @@ const FIRST: usize = 12;
 const MISSING: i32 = 4;
 const NONE: u32 = 0;
 
-const NULL: u32 = 0;
-const TRUE: u32 = 1;
-const FALSE: u32 = 2;
-const INTEGER: u32 = 3;
-const NUMBER: u32 = 4;
-const STRING: u32 = 5;
-const ESCAPED: u32 = 6;
-const OBJECT: u32 = 7;
-const LIST: u32 = 8;
 /** Bytes of the kind in a word that has a key besides. */
 const KIND_BITS: u32 = 4;
 const KIND: u32 = 15;
