@@ -16,7 +16,7 @@ import { measure, median } from "./measure.js";
 import { compile, type Served, serve } from "./serve.js";
 
 /** Measured when the bound was set: see README.md. */
-const MOST = Number(process.argv[2] ?? 5);
+const MOST = Number(process.argv[2] ?? 3.5);
 const FEW = 2_000;
 const MORE = 42_000;
 const ROUNDS = 3;
