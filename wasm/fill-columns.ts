@@ -38,7 +38,7 @@ const COLUMN_MOST: usize = 16;
  * objects, the field of those that are none, for each row its parent's and its place in the list, rows before the record.
  */
 export const TABLE_BYTES: u32 = 40;
-export const TABLE_ROWS: usize = 0;
+const TABLE_ROWS: usize = 0;
 const TABLE_ROOM: usize = 4;
 const TABLE_COLUMNS: usize = 8;
 const TABLE_COUNT: usize = 12;

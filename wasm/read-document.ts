@@ -29,7 +29,7 @@ const FIRST: usize = 12;
 const MISSING: i32 = 4;
 const NONE: u32 = 0;
 
-/** Bytes of the kind in a word that has a key besides. */
+/** Bits of the kind in a word that has a key besides. */
 const KIND_BITS: u32 = 4;
 const KIND: u32 = 15;
 const VALUE_BYTES: u32 = 16;

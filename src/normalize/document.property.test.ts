@@ -179,7 +179,7 @@ const apiPages = fc.array(
     .map(([items, others]) => [...items, ...others, ...items.slice(0, 20)]),
   { minLength: 1, maxLength: 3 },
 );
-/** By values; with no record, each record, and each record but the first ones, given to the program first. */
+/** When the program gets records: all of them or all but the first, at once after a surprise or later, and how many. */
 const filling: fc.Arbitrary<Filling> = fc.record({
   after: fc.constantFrom(0, 0, 5),
   rest: fc.constantFrom(0, 0, 3),

@@ -10,7 +10,7 @@ const TEXT_CELL_BYTES = 8;
 /** Bytes that cells of the root table, and those of all its children, should take together. */
 const ROOT_BYTES = 1024 * 1024;
 const CHILD_BYTES = 2 * 1024 * 1024;
-/** Rows that there is room for, whatever that takes, and beyond which more room gains nothing. */
+/** Rows that there is room for, whatever that takes. */
 const FEWEST_ROWS = 16;
 /** Rows of a child table for each record that there is room for. */
 const CHILDREN = 8;
@@ -47,8 +47,6 @@ export interface PlannedTable {
 /** What is known of a load's tables, as addresses in the memory of the program that fills them. */
 export interface FillPlan {
   readonly keys: readonly string[];
-  /** How many keys there were: the list grows. */
-  readonly keyCount: number;
   /** The root first. */
   readonly tables: readonly PlannedTable[];
   readonly tablesAt: number;
@@ -166,7 +164,6 @@ export function fillPlan(load: Load, keys: readonly string[], sizes: PlanSizes, 
 
   return {
     keys,
-    keyCount: keys.length,
     tables,
     tablesAt,
     fieldsAt,
