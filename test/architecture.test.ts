@@ -11,8 +11,8 @@ const LEVELS = [
   ["normalize", "rest", "destinations"],
   ["pipeline"],
   ["config", "import"],
-  ["index", "testing", "warm-up"],
-  ["cli", "studio"],
+  ["api", "testing", "warm-up"],
+  ["cli", "studio", "index"],
 ];
 
 // Where the level alone would allow too much.
@@ -21,8 +21,8 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
   normalize: ["model", "json", "schema", "thread", "wasm"],
   destinations: ["model", "schema", "thread", "wasm"],
   pipeline: ["model", "schema", "normalize"],
-  cli: ["index", "warm-up"],
-  studio: ["index"],
+  cli: ["api", "warm-up"],
+  studio: ["api"],
 };
 
 const SOCKETS = /^(node:)?(https?|http2|net|tls|dgram)$/;
@@ -112,7 +112,8 @@ function violations(path: string, text: string): string[] {
     }
   }
   const code = bareCode(text);
-  if (/\bexport\s*\*/.test(code)) found.push(`${path}: export * hides what is public`);
+  // The index gives what the API gives, where it is listed.
+  if (/\bexport\s*\*/.test(code) && unit !== "index") found.push(`${path}: export * hides what is public`);
   for (const { what, pattern, only } of WORLD) {
     if (pattern.test(code) && !only.includes(unit)) {
       found.push(
@@ -148,7 +149,8 @@ describe("the rules catch what they are for", () => {
     ["pipeline/x.ts", 'export { a } from "../rest/walk.js";', "may not import"],
     ["pipeline/x.ts", 'const a = await import("../rest/walk.js");', "may not import"],
     ["cli/x.ts", 'import { run } from "../pipeline/run.js";', "may not import"],
-    ["config/x.ts", 'import { run } from "../index.js";', "may not import"],
+    ["config/x.ts", 'import { run } from "../api.js";', "may not import"],
+    ["cli/x.ts", 'import { z } from "../index.js";', "may not import"],
     ["rest/x.ts", 'import { law } from "../../test/laws/paginator.js";', "may not import"],
     ["rest/x.ts", 'import { request } from "node:https";', "sockets"],
     ["rest/x.ts", 'const { connect } = await import("node:net");', "sockets"],
@@ -179,7 +181,7 @@ describe("the rules catch what they are for", () => {
       'import type { A } from "@duckdb/node-api";\nawait import("@duckdb/node-api");',
     ],
     ["model/x.ts", "/** `console.log(secret)` shows its name. */\nconst a = 'process.argv';"],
-    ["cli/x.ts", 'import { run } from "../index.js";\nconsole.log(process.env.CI, process.argv);'],
+    ["cli/x.ts", 'import { run } from "../api.js";\nconsole.log(process.env.CI, process.argv);'],
     ["testing.ts", 'export { laws } from "../test/laws/destination.js";'],
     ["rest/x.test.ts", 'import { a } from "../normalize/ids.js";'],
     ["http/x.ts", "const close = client.fetch(url);"],

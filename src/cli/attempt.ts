@@ -1,4 +1,4 @@
-import type { SluiceError } from "../index.js";
+import type { SluiceError } from "../api.js";
 import { renderError } from "./render/error.js";
 import { jsonText } from "./render/json.js";
 import { hasColor, type Session } from "./session.js";
@@ -28,7 +28,7 @@ export async function attempt(
 
 /** Shows an error and gives its exit code. */
 export async function fail(thrown: unknown, session: Session, options: FailureOptions = {}): Promise<number> {
-  const { asSluiceError, exitCodeOf, explain, SluiceError } = await import("../index.js");
+  const { asSluiceError, exitCodeOf, explain, SluiceError } = await import("../api.js");
   const caught = asSluiceError(thrown);
   // What breaks because the user pressed Ctrl-C is no defect.
   const error =

@@ -2,7 +2,7 @@ import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Report } from "../index.js";
+import type { Report } from "../api.js";
 import { inOrder } from "./commands/preview.js";
 import { watchInterrupts } from "./interrupts.js";
 import { runCli } from "./program.js";

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { batchOf, type DestinationHarness, destinationLaws } from "../../test/laws/destination.js";
 import type { Connection, Destination, PackageHeader, StagePlan } from "../model/destination.js";
 import { SluiceError } from "../model/error.js";
-import { SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
+import { type ColumnSchema, SYSTEM_COLUMNS, type TableSchema } from "../model/table.js";
 import { openDatabase, publicMessage } from "./duckdb/database.js";
 import { provenStrings } from "./duckdb/stage.js";
 import type { StringMode } from "./duckdb/vectors.js";
@@ -483,35 +483,41 @@ describe("the file", () => {
   });
 });
 
-test.each([
-  ["v1.0.0", "FSST"],
-  ["v1.2.0", "FSST"],
-  ["latest", "DICT_FSST"],
-])("a file of format %s compresses ids by %s", async (version, compression) => {
-  const path = newFile();
-  const { DuckDBInstance } = await import("@duckdb/node-api");
-  const instance = await DuckDBInstance.create(":memory:");
-  const maker = await instance.connect();
-  await maker.run(`ATTACH '${path}' (STORAGE_VERSION '${version}')`);
-  maker.closeSync();
-  instance.closeSync();
-  const connection = await connect(path);
-  const stage = await connection.stage(PLAN);
-  await stage.write(
-    batchOf(
-      TABLE,
-      // So few that DuckDB would choose a dictionary for them.
-      Array.from({ length: 20_000 }, (_, n) => row(n % 5)),
-    ),
-  );
-  await stage.commit(header("p", [{ op: "create-table", table: TABLE }]));
-  await stage[Symbol.asyncDispose]();
-  await connection[Symbol.asyncDispose]();
-  const found = await queryDuckdb(
-    path,
-    `SELECT DISTINCT compression FROM pragma_storage_info('d.t') WHERE column_name = '${SYSTEM_COLUMNS.id}' AND segment_type = 'VARCHAR'`,
-  );
-  expect(found).toEqual([{ compression }]);
+describe("the format of a file", () => {
+  const versionOf = async (path: string) =>
+    queryDuckdb(
+      path,
+      "SELECT tags['storage_version'] AS format FROM duckdb_databases() WHERE database_name = current_database()",
+    );
+  const firstLoad = async (path: string, settings: { storage_version?: string } = {}) => {
+    const signal = new AbortController().signal;
+    await using connection = await duckdb(path, settings).connect("d", signal);
+    await load(connection, "p1", 1);
+  };
+
+  test("is one that DuckDB 1.3 reads, or as it is told for a new file", async () => {
+    const [usual, old] = [newFile(), newFile()];
+    await firstLoad(usual);
+    await firstLoad(old, { storage_version: "v1.0.0" });
+    expect(await versionOf(usual)).toEqual([{ format: "v1.3.0+" }]);
+    expect(await versionOf(old)).toEqual([{ format: "v1.0.0+" }]);
+  });
+
+  test("stays what it is in a file that is there", async () => {
+    const path = newFile();
+    await firstLoad(path, { storage_version: "v1.0.0" });
+    await firstLoad(path);
+    expect(await versionOf(path)).toEqual([{ format: "v1.0.0+" }]);
+  });
+
+  test("is asked for by the name of a version", async () => {
+    expect(() => duckdb(newFile(), { storage_version: "new" })).toThrow("a version of DuckDB such as v1.0.0");
+    const error = await errorOf(firstLoad(newFile(), { storage_version: "v99.0.0" }));
+    expect(error).toMatchObject({
+      code: "config/invalid",
+      message: "storage_version v99.0.0 is no version of DuckDB",
+    });
+  });
 });
 
 test("text of any length comes back, also where a chunk has more of it than is looked at in one go", async () => {
@@ -543,6 +549,43 @@ test("text of any length comes back, also where a chunk has more of it than is l
   const found = await queryDuckdb(path, "SELECT text FROM d.t ORDER BY n");
   const differs = texts.findIndex((value, n) => found[n]?.["text"] !== value);
   expect(differs).toBe(-1);
+});
+
+describe("a merge of 600 columns", () => {
+  const texts = Array.from({ length: 600 }, (_, index) => `c${index}`);
+  const many: TableSchema = {
+    ...TABLE,
+    primaryKey: ["n"],
+    columns: [
+      ...TABLE.columns,
+      ...texts.map((name) => ({ name, type: "text", nullable: true }) satisfies ColumnSchema),
+    ],
+  };
+  const values = Object.fromEntries(texts.map((name) => [name, `some text of ${name}`]));
+  const merge = async (path: string, settings: { memory_limit?: string } = {}) => {
+    await using connection = await duckdb(path, settings).connect("d", new AbortController().signal);
+    await using stage = await connection.stage({ ...PLAN, writeDisposition: "merge" });
+    const batch = batchOf(
+      many,
+      Array.from({ length: 100 }, (_, n) => ({ ...row(n), ...values })),
+    );
+    for (let times = 0; times < 50; times++) await stage.write({ ...batch });
+    await stage.commit({ ...header("p", [{ op: "create-table", table: many }]), tables: [many] });
+  };
+
+  test("needs no setting", async () => {
+    const path = newFile();
+    await merge(path);
+    expect(await queryDuckdb(path, "SELECT count(*) AS n, count(DISTINCT n) AS d FROM d.t")).toEqual([
+      { n: 5000n, d: 100n },
+    ]);
+  });
+
+  test("and with what is usual for few columns tells what to raise", async () => {
+    const error = await errorOf(merge(newFile(), { memory_limit: "256MB" }));
+    expect(error.code).toBe("destination/failed");
+    expect(error.toReport().hint).toContain("memory_limit");
+  });
 });
 
 test("a commit that does not fit into memory uses the disk", async () => {

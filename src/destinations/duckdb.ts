@@ -23,15 +23,22 @@ const options = z.strictObject({
   memory_limit: z
     .string()
     .regex(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/iu, "expected a size such as 512MB or 2GiB")
-    .default("512MB")
+    .optional()
     .describe(
-      "Memory DuckDB may use for staged rows and commits; beyond it, it writes temporary files beside the database.",
+      "Memory DuckDB may use for staged rows and commits; beyond it, it writes temporary files beside the database. Default: 256MB, and for tables of more than 100 columns 1.6MB a column and 96MB.",
     ),
   threads: z
     .int()
     .min(1)
     .optional()
     .describe("Threads DuckDB may use in a commit. Default: as many as there are processors."),
+  storage_version: z
+    .string()
+    .regex(/^(v\d+\.\d+\.\d+|latest)$/u, "expected a version of DuckDB such as v1.0.0")
+    .default("v1.3.0")
+    .describe(
+      "The oldest DuckDB that can open the file, for a file that is made now; one that is there keeps its format. `v1.0.0` is for old readers, and takes more time to write.",
+    ),
 });
 
 /** Options of the DuckDB destination as they are written in a configuration. */
@@ -57,7 +64,7 @@ export const duckdbDestination = defineDestination({
       uri: "duckdb:data/warehouse.duckdb",
     },
     {
-      title: "More memory for wide tables",
+      title: "More memory for large merges",
       options: { path: "/data/warehouse.duckdb", memory_limit: "4GB", threads: 2 },
       uri: "duckdb:/data/warehouse.duckdb?memory_limit=4GB&threads=2",
     },
@@ -68,7 +75,8 @@ export const duckdbDestination = defineDestination({
  * The DuckDB destination for use from TypeScript. Opens nothing yet.
  *
  * @param path The database file, or `:memory:` (gone with the last connection).
- * @param settings `memory_limit` (default 512MB) and `threads` (default: all processors).
+ * @param settings `memory_limit` (default: 256MB, more for tables of many columns), `threads` (default: all processors)
+ * and `storage_version` (default: v1.3.0).
  * @throws SluiceError `config/invalid` for settings that DuckDB can't have.
  * @example
  * const destination = duckdb("calls.duckdb", { memory_limit: "1GB" });

@@ -41,7 +41,8 @@ export const fileDestination = defineDestination({
  * The file destination for use from TypeScript. Opens nothing yet.
  *
  * @param path The folder.
- * @param settings `format` (default parquet), `compression`, `memory_limit` (default 512MB).
+ * @param settings `format` (default parquet), `compression`, `memory_limit` (default: 512MB, more for tables of many
+ * columns).
  * @throws SluiceError `config/invalid` for settings that can't be.
  * @example
  * const destination = file("lake", { format: "parquet" });

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CheckedResource, CheckResult, Pipeline, SluiceError } from "../../index.js";
+import type { CheckedResource, CheckResult, Pipeline, SluiceError } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { renderError } from "../render/error.js";
 import { jsonText } from "../render/json.js";
@@ -33,7 +33,7 @@ async function checkPipeline(
   flags: CheckFlags,
   session: Session,
 ): Promise<number> {
-  const { check, exitCodeOf, loadPipeline } = await import("../../index.js");
+  const { check, exitCodeOf, loadPipeline } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const result = await check(pipeline, {
     connect: flags.connect ?? false,
@@ -108,7 +108,7 @@ async function showErrors(
   errors: readonly CheckResult["destination"]["error"][],
   { stderr, env }: Session,
 ): Promise<void> {
-  const { explain } = await import("../../index.js");
+  const { explain } = await import("../../api.js");
   // The mistake of a parent is that of its children, too.
   const told = new Set<string>();
   for (const error of errors) {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Explanation } from "../../index.js";
+import type { Explanation } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { clean, createStyle, type Style } from "../render/text.js";
 import { hasColor, type Session } from "../session.js";
@@ -13,7 +13,7 @@ export function register(program: Command, session: Session): void {
 }
 
 async function explainCode(code: string | undefined, session: Session): Promise<number> {
-  const { ERROR_CODES, explain, SluiceError } = await import("../../index.js");
+  const { ERROR_CODES, explain, SluiceError } = await import("../../api.js");
   const { stdout, env } = session;
   const style = createStyle(hasColor(stdout, env));
   const codes = Object.keys(ERROR_CODES);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { FileDestination } from "../../index.js";
+import type { FileDestination } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -48,7 +48,7 @@ interface Place {
 }
 
 async function placeOf(config: string | undefined, flags: FilesFlags, session: Session): Promise<Place> {
-  const { asFileDestination, loadPipeline } = await import("../../index.js");
+  const { asFileDestination, loadPipeline } = await import("../../api.js");
   const { destination, dataset } = await loadPipeline(loadOptions(session, config, flags));
   return { destination: asFileDestination(destination), dataset };
 }
@@ -88,7 +88,7 @@ async function compactFiles(
 }
 
 async function pruneFiles(config: string | undefined, flags: FilesFlags, session: Session): Promise<number> {
-  const { SluiceError } = await import("../../index.js");
+  const { SluiceError } = await import("../../api.js");
   const hours = Number(flags.olderThan);
   if (!(hours >= 0)) {
     throw new SluiceError("config/usage", `--older-than takes a number of hours, not ${flags.olderThan}`);

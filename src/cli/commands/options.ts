@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { LoadOptions } from "../../index.js";
+import type { LoadOptions } from "../../api.js";
 import type { Session } from "../session.js";
 
 /** Options of every command that works with a pipeline. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { PlanResult } from "../../index.js";
+import type { PlanResult } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -22,7 +22,7 @@ async function planPipeline(
   flags: PipelineFlags,
   session: Session,
 ): Promise<number> {
-  const { loadPipeline, plan } = await import("../../index.js");
+  const { loadPipeline, plan } = await import("../../api.js");
   const result = await plan(await loadPipeline(loadOptions(session, config, flags)));
   const { stdout, env } = session;
   if (flags.json === true) stdout.write(`${jsonText(result, 2)}\n`);

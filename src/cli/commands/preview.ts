@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import type { Command } from "commander";
-import type { PageTrace, PreviewPage, PreviewResult } from "../../index.js";
+import type { PageTrace, PreviewPage, PreviewResult } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -39,7 +39,7 @@ async function previewResource(
   flags: PreviewFlags,
   session: Session,
 ): Promise<number> {
-  const { loadPipeline, preview } = await import("../../index.js");
+  const { loadPipeline, preview } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const result = await preview(pipeline, resource, { pages: flags.pages, signal: session.signal });
   const { stdout, env } = session;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Pipeline, Report, SluiceError } from "../../index.js";
+import type { Pipeline, Report, SluiceError } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { renderError } from "../render/error.js";
 import { jsonText } from "../render/json.js";
@@ -42,7 +42,7 @@ async function runPipeline(config: string | undefined, flags: RunFlags, session:
   const options = loadOptions(session, config, flags);
   const { warmUp } = await import("../../warm-up.js");
   await warmUp(options);
-  const { exitCodeOf, loadPipeline, run, SluiceError } = await import("../../index.js");
+  const { exitCodeOf, loadPipeline, run, SluiceError } = await import("../../api.js");
   const { from, to } = flags;
   if ((from === undefined) !== (to === undefined)) {
     throw new SluiceError("config/usage", "a range has a start and an end", {
@@ -88,7 +88,7 @@ async function showReport(
   flags: RunFlags,
   session: Session,
 ): Promise<void> {
-  const { explain } = await import("../../index.js");
+  const { explain } = await import("../../api.js");
   const { stdout, stderr, env } = session;
   if (flags.json === true) {
     stdout.write(`${jsonText(report, 2)}\n`);

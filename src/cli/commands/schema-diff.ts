@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { SchemaDiff } from "../../index.js";
+import type { SchemaDiff } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { clean, counted, createStyle } from "../render/text.js";
@@ -23,7 +23,7 @@ export function register(schema: Command, session: Session): void {
 }
 
 async function showDiff(config: string | undefined, flags: DiffFlags, session: Session): Promise<number> {
-  const { diffSchema, exitCodeOf, loadPipeline } = await import("../../index.js");
+  const { diffSchema, exitCodeOf, loadPipeline } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const { select } = flags;
   const diff = await diffSchema(pipeline, select === undefined ? {} : { select });

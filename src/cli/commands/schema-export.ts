@@ -30,7 +30,7 @@ async function exportTables(
   flags: ExportFlags,
   session: Session,
 ): Promise<number> {
-  const { exportSchema, loadPipeline } = await import("../../index.js");
+  const { exportSchema, loadPipeline } = await import("../../api.js");
   // The file that the configuration names may be the one that is about to be written.
   const pipeline = await loadPipeline({
     ...loadOptions(session, config, flags),
@@ -47,7 +47,7 @@ async function exportTables(
 }
 
 async function store(text: string, file: string, force: boolean, session: Session): Promise<void> {
-  const { SluiceError } = await import("../../index.js");
+  const { SluiceError } = await import("../../api.js");
   try {
     await writeFile(resolve(session.cwd, file), text, { flag: force ? "w" : "wx" });
   } catch (cause) {

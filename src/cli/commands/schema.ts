@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ColumnSchema, TableSchema } from "../../index.js";
+import type { ColumnSchema, TableSchema } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -28,7 +28,7 @@ async function showSchema(
   flags: PipelineFlags,
   session: Session,
 ): Promise<number> {
-  const { loadPipeline, readState } = await import("../../index.js");
+  const { loadPipeline, readState } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const tables = (await readState(pipeline))?.tables ?? [];
   const { stdout, env } = session;

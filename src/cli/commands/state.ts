@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Json, JsonObject, PipelineState, ResourceState } from "../../index.js";
+import type { Json, JsonObject, PipelineState, ResourceState } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { renderTable } from "../render/table.js";
@@ -86,7 +86,7 @@ export function register(program: Command, session: Session): void {
 }
 
 async function showState(config: string | undefined, flags: StateFlags, session: Session): Promise<number> {
-  const { loadPipeline, readState } = await import("../../index.js");
+  const { loadPipeline, readState } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const resources = selected(await readState(pipeline), flags.select);
   const { stdout, env } = session;
@@ -116,7 +116,7 @@ function selected(
 }
 
 async function pruneState(config: string | undefined, flags: PruneFlags, session: Session): Promise<number> {
-  const { loadPipeline, pruneHistory } = await import("../../index.js");
+  const { loadPipeline, pruneHistory } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const { location } = pipeline.destination;
   const pruned = await pruneHistory(pipeline, flags.olderThan);
@@ -140,7 +140,7 @@ async function moveLastValue(
   flags: MoveFlags,
   session: Session,
 ): Promise<number> {
-  const { loadPipeline, rewindLastValue, setLastValue, SluiceError } = await import("../../index.js");
+  const { loadPipeline, rewindLastValue, setLastValue, SluiceError } = await import("../../api.js");
   const { cursor, to, by } = flags;
   if (cursor === undefined && (to === undefined) === (by === undefined)) {
     throw new SluiceError("config/usage", "it is not clear how far back", { hint: "Give --to or --by." });
@@ -219,7 +219,7 @@ async function resetPipeline(
   flags: StateFlags,
   session: Session,
 ): Promise<number> {
-  const { loadPipeline, resetState, SluiceError } = await import("../../index.js");
+  const { loadPipeline, resetState, SluiceError } = await import("../../api.js");
   const pipeline = await loadPipeline(loadOptions(session, config, flags));
   const { location } = pipeline.destination;
   const which = (flags.select ?? pipeline.resources).join(", ");

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { TestResult, TestResults } from "../../index.js";
+import type { TestResult, TestResults } from "../../api.js";
 import { attempt } from "../attempt.js";
 import { jsonText } from "../render/json.js";
 import { clean, counted, createStyle, type Style } from "../render/text.js";
@@ -24,7 +24,7 @@ async function testPipeline(
   flags: Pick<PipelineFlags, "json">,
   session: Session,
 ): Promise<number> {
-  const { exitCodeOf, runTests } = await import("../../index.js");
+  const { exitCodeOf, runTests } = await import("../../api.js");
   const results = await runTests({ ...loadOptions(session, config, {}), signal: session.signal });
   const { stdout, env } = session;
   if (flags.json === true) stdout.write(`${jsonText(results, 2)}\n`);

@@ -1,4 +1,4 @@
-import type { ErrorReport } from "../../index.js";
+import type { ErrorReport } from "../../api.js";
 import { clean, createStyle } from "./text.js";
 
 export interface ErrorRendering {

@@ -1,4 +1,4 @@
-import type { Event } from "../../index.js";
+import type { Event } from "../../api.js";
 import { advance, elapsed, type Progress, type ResourceProgress } from "./progress.js";
 import type { Renderer, RendererOptions } from "./renderer.js";
 import { clean, counted, createStyle, duration, type Style } from "./text.js";

@@ -1,4 +1,4 @@
-import type { Completeness, ErrorReport, Event } from "../../index.js";
+import type { Completeness, ErrorReport, Event } from "../../api.js";
 
 /** What is known of one resource while a run is under way. */
 export interface ResourceProgress {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { duckdb, type ErrorReport, type Event, type Report } from "../../index.js";
+import { duckdb, type ErrorReport, type Event, type Report } from "../../api.js";
 import { SluiceError } from "../../model/error.js";
 import { renderError } from "./error.js";
 import { createLiveRenderer } from "./live.js";

@@ -1,4 +1,4 @@
-import type { Event } from "../../index.js";
+import type { Event } from "../../api.js";
 
 /** Shows a run while it is under way. */
 export interface Renderer {

@@ -1,4 +1,4 @@
-import type { Pipeline, Report, ResourceReport } from "../../index.js";
+import type { Pipeline, Report, ResourceReport } from "../../api.js";
 import { renderTable } from "./table.js";
 import { bytes, clean, count, createStyle, duration } from "./text.js";
 

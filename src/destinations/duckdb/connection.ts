@@ -10,7 +10,7 @@ import { forgetState, readPipelineState } from "../sql/state.js";
 import { createDataset, type Place } from "../sql/statements.js";
 import { TableAppender } from "./appender.js";
 import { type Database, type DatabaseOptions, failed, openDatabase } from "./database.js";
-import { duckdbDialect, fsstDialect, sessionOn } from "./session.js";
+import { duckdbDialect, sessionOn } from "./session.js";
 import { DuckdbStage, provenFiller } from "./stage.js";
 import { StraightAppend } from "./straight.js";
 import { chunkFiller, type StringMode } from "./vectors.js";
@@ -37,7 +37,7 @@ export async function connectDuckdb(
   const database = await openDatabase(settings, key);
   try {
     const target = {
-      dialect: database.hasFsst ? fsstDialect : duckdbDialect,
+      dialect: duckdbDialect,
       path: [database.catalog, dataset],
     };
     // A dataset name that can't be is refused now, not by the first commit.

@@ -15,8 +15,9 @@ export interface Driver {
 /** Settings of an instance; `duckdb.ts` describes them. */
 export interface DatabaseOptions {
   readonly path: string;
-  readonly memory_limit: string;
+  readonly memory_limit?: string | undefined;
   readonly threads?: number | undefined;
+  readonly storage_version?: string | undefined;
 }
 
 /** An open database. One per file and process, however many connections there are. */
@@ -25,8 +26,6 @@ export interface Database {
   readonly path: string;
   /** DuckDB's name for it, made from the file name; the first part of full table names. */
   readonly catalog: string;
-  /** Whether columns of the file may be told to use this compression: newer formats of files have another one. */
-  readonly hasFsst: boolean;
   connect(): Promise<DuckDBConnection>;
   /** Runs one task after the other: commits must not overlap. */
   alone<T>(task: () => Promise<T>): Promise<T>;
@@ -154,21 +153,20 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
     instance.closeSync();
   };
   try {
-    const attached = path === MEMORY ? undefined : await attach(control, path);
+    const catalog = path === MEMORY ? undefined : await attach(control, options);
     const { memory_limit: memoryLimit, threads } = options;
-    const resources = await Resources.of(control, { memoryLimit, threads, isFile: path !== MEMORY });
-    await configure(control);
+    const resources = new Resources(control, { memoryLimit, threads, isFile: path !== MEMORY });
+    await control.run(settings(path, resources));
     const file = await identity(path);
     return {
       driver,
       path,
-      catalog: attached?.catalog ?? "memory",
-      hasFsst: attached?.hasFsst ?? false,
+      catalog: catalog ?? "memory",
       holders: new Map(),
       claims: new Map(),
       async connect() {
         const connection = await instance.connect();
-        if (attached !== undefined) await connection.run(`USE ${quoteIdentifier(attached.catalog)}`);
+        if (catalog !== undefined) await connection.run(`USE ${quoteIdentifier(catalog)}`);
         return connection;
       },
       alone: inTurn(),
@@ -188,23 +186,35 @@ async function openInstance(options: DatabaseOptions): Promise<Awaited<Entry["op
  */
 async function attach(
   connection: DuckDBConnection,
-  path: string,
-): Promise<Pick<Database, "catalog" | "hasFsst">> {
+  { path, storage_version: version }: DatabaseOptions,
+): Promise<string> {
   // The instance has a database of this name, which is empty.
   const name = /^memory(\.|$)/iu.test(basename(path)) ? " AS memory_db" : "";
+  // A file that is there keeps its format: told another one, DuckDB would write that from now on.
+  const format =
+    version !== undefined && (await isEmpty(path)) ? `, STORAGE_VERSION ${quoteText(version)}` : "";
   try {
-    await connection.run(`ATTACH ${quoteText(path)}${name} (ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
+    await connection.run(`ATTACH ${quoteText(path)}${name} (ROW_GROUP_SIZE ${ROW_GROUP_ROWS}${format})`);
   } catch (error) {
-    throw openError(path, error);
+    if (!messageOf(error).includes("not a known DuckDB version")) throw openError(path, error);
+    throw new SluiceError("config/invalid", `storage_version ${version} is no version of DuckDB`, {
+      at: { path: "destination.storage_version" },
+      hint: "Write the oldest DuckDB that has to read the file, such as v1.0.0; or leave it out for v1.3.0.",
+    });
   }
-  await connection.run(`SET GLOBAL temp_directory = ${quoteText(`${path}.tmp`)}`);
   const reader = await connection.runAndReadAll(
-    "SELECT database_name, tags['storage_version'] FROM duckdb_databases() " +
-      "WHERE NOT internal AND database_name <> 'memory'",
+    "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'",
   );
-  const [catalog, format] = reader.getRows()[0] ?? [];
-  // A file gets the oldest format that is still written, unless someone else made it: v1.0.0+ in DuckDB 1.5.
-  return { catalog: String(catalog), hasFsst: /^v(0\.|1\.[0-2]\.)/.test(String(format)) };
+  return String(reader.getRows()[0]?.[0]);
+}
+
+/** Whether DuckDB makes a new database of this path: nothing is there, or a file without a byte. */
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).size === 0;
+  } catch {
+    return true;
+  }
 }
 
 /**
@@ -224,11 +234,15 @@ export async function loadDriver(): Promise<Driver> {
   }
 }
 
-/** Sets what holds for the whole instance. */
-async function configure(connection: DuckDBConnection): Promise<void> {
-  // By default five row groups of an append are kept before any is compressed and written: 600,000 rows.
-  await connection.run("SET GLOBAL write_buffer_row_group_count = 1");
-  await connection.run("SET GLOBAL TimeZone = 'UTC'");
+/** What holds for the whole instance, in one call. */
+function settings(path: string, resources: Resources): string {
+  return [
+    resources.settings,
+    // By default five row groups of an append are kept before any is compressed and written: 600,000 rows.
+    "SET GLOBAL write_buffer_row_group_count = 1",
+    "SET GLOBAL TimeZone = 'UTC'",
+    ...(path === MEMORY ? [] : [`SET GLOBAL temp_directory = ${quoteText(`${path}.tmp`)}`]),
+  ].join("; ");
 }
 
 /** A text as it stands in a statement: settings and ATTACH take no parameters. */

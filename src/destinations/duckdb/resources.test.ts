@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 /** Opens a database in which a temporary table of some megabytes waits. */
-async function open(memory_limit: string, rows: number): Promise<void> {
+async function open(memory_limit: string | undefined, rows: number): Promise<void> {
   const path = join(folder, "a.duckdb");
   database = await openDatabase({ path, memory_limit, threads: 2 }, path);
   connection = await database.connect();
@@ -36,11 +36,11 @@ const megabytesInUse = async (): Promise<number> =>
   Number(await one("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")) / MB;
 const limit = (): Promise<unknown> => one("SELECT current_setting('memory_limit')");
 
-test("gives back what is more than 64 MB after 32 MiB of batches; the rows and the limit stay", async () => {
+test("gives back what is more than 64 MB after 12 MiB of batches; the rows and the limit stay", async () => {
   await open("256MB", 20_000_000);
   const { resources } = database;
   const sum = await one("SELECT bit_xor(h) FROM waiting");
-  await resources.appended(31 * 1024 * 1024);
+  await resources.appended(11 * 1024 * 1024);
   expect(await megabytesInUse()).toBeGreaterThan(100);
   await resources.appended(1024 * 1024);
   expect(await megabytesInUse()).toBeLessThanOrEqual(64);
@@ -65,6 +65,27 @@ test.each(["32MB", "60 MB", "0.05GiB"])("never raises a limit that is lower: %s"
   const before = await limit();
   await database.resources.trim();
   expect(await limit()).toBe(before);
+});
+
+test("has more memory for many columns, as long as a stage has rows of them", async () => {
+  await open(undefined, 1000);
+  const { resources } = database;
+  const [one, other] = [{}, {}];
+  expect(await limit()).toBe("244.1 MiB");
+  await resources.makeRoom(one, 100);
+  expect(await limit()).toBe("244.1 MiB");
+  await resources.makeRoom(other, 1000);
+  expect(await limit()).toBe("1.7 GiB");
+  await resources.trim();
+  expect(await limit()).toBe("1.7 GiB");
+  await resources.makeRoom(other, 0);
+  expect(await limit()).toBe("244.1 MiB");
+});
+
+test("what is configured stays, however many columns there are", async () => {
+  await open("300MB", 1000);
+  await database.resources.makeRoom({}, 1000);
+  expect(await limit()).toBe("286.1 MiB");
 });
 
 test("a task that needs more than the limit is told what to raise", async () => {

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { type DataType, type FoundColumn, type FoundTable, SYSTEM_COLUMNS } from "../../model/table.js";
+import type { DataType, FoundColumn, FoundTable } from "../../model/table.js";
 import type { Session } from "../sql/commit.js";
 import { type Dialect, quoteIdentifier } from "../sql/dialect.js";
 import { createDataset, type Place } from "../sql/statements.js";
@@ -13,17 +13,6 @@ export const duckdbDialect: Dialect = {
   quote: quoteIdentifier,
   typeName: ({ type, precision = 38, scale = 0 }) =>
     type === "decimal" ? `DECIMAL(${precision},${scale})` : TYPE_NAMES[type],
-};
-
-const IDS: ReadonlySet<string> = new Set([SYSTEM_COLUMNS.id, SYSTEM_COLUMNS.parentId, SYSTEM_COLUMNS.rootId]);
-
-/**
- * The dialect for a file whose format knows FSST. DuckDB chooses it for ids anyway, as they are all different and begin
- * alike; told so, it looks for no repeated values, which halves the time that these columns take (decision 31).
- */
-export const fsstDialect: Dialect = {
-  ...duckdbDialect,
-  storage: ({ name }) => (IDS.has(name) ? " USING COMPRESSION fsst" : ""),
 };
 
 const TYPE_NAMES: Readonly<Record<Exclude<DataType, "decimal">, string>> = {

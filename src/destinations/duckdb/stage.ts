@@ -32,6 +32,8 @@ export class DuckdbStage implements Stage {
   readonly #plan: StagePlan;
   readonly #straight: StraightAppend | undefined;
   readonly #staged = new Map<string, Staged>();
+  /** Columns of each table that has had rows. */
+  readonly #columns = new Map<string, number>();
   #made = 0;
   /** Why rows of the package are gone, which must then never be committed without them. */
   #lost: SluiceError | undefined;
@@ -59,6 +61,7 @@ export class DuckdbStage implements Stage {
   async write(batch: Batch): Promise<void> {
     if (batch.rows === 0) return;
     try {
+      await this.#makeRoom(batch.table);
       await this.#goStraight(batch);
       const appender = (await this.#straight?.appenderFor(batch)) ?? (await this.#stagedFor(batch.table));
       await appender.append(batch);
@@ -97,9 +100,11 @@ export class DuckdbStage implements Stage {
         await this.#clear();
         return receipt;
       };
-      await database.resources.trim();
-      const receipt = await database.alone(() => database.resources.withAllThreads(commit));
-      await database.resources.trim();
+      const { resources } = database;
+      const hasRows = this.#columns.size > 0;
+      if (hasRows) await resources.trim();
+      const receipt = await database.alone(() => resources.withAllThreads(commit));
+      if (hasRows) await resources.trim();
       return receipt;
     } catch (error) {
       throw this.#keepLost(this.#failed("the commit failed and changed nothing", error));
@@ -119,6 +124,15 @@ export class DuckdbStage implements Stage {
     // Temporary tables and an open transaction go with their connection.
     this.#connection.closeSync();
     this.#straight?.end();
+    await this.#database.resources.makeRoom(this, 0);
+  }
+
+  async #makeRoom({ name, columns }: TableSchema): Promise<void> {
+    if (this.#columns.get(name) === columns.length) return;
+    this.#columns.set(name, columns.length);
+    let sum = 0;
+    for (const count of this.#columns.values()) sum += count;
+    await this.#database.resources.makeRoom(this, sum);
   }
 
   /** Once a package is large, its rows go straight into their tables; those that wait here go first. */

@@ -51,8 +51,10 @@ export const fileOptions = {
   memory_limit: z
     .string()
     .regex(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/iu, "expected a size such as 512MB or 2GiB")
-    .default("512MB")
-    .describe("Memory DuckDB may use for staged rows and for the tables that a merge rewrites."),
+    .optional()
+    .describe(
+      "Memory DuckDB may use for staged rows and for the tables that a merge rewrites. Default: 512MB, and for tables of more than 260 columns 1.6MB a column and 96MB.",
+    ),
 };
 
 /** The files of one table, as the manifest names them. */
@@ -111,7 +113,7 @@ export interface FilesPlace {
 export interface FilesSettings {
   readonly format: "parquet" | "jsonl" | "csv";
   readonly compression?: "none" | "gzip" | "zstd" | "snappy" | undefined;
-  readonly memory_limit: string;
+  readonly memory_limit?: string | undefined;
 }
 
 /**

@@ -14,7 +14,7 @@ import { keepOne, meetTarget } from "./merge/merge.js";
 import { dropParts, findParts, gatherParts, keepPart } from "./parts.js";
 import type { Place } from "./statements.js";
 import * as sql from "./statements.js";
-import { createSystem, hasState } from "./system.js";
+import { createSystem, findSystem, hasState, isComplete } from "./system.js";
 
 /** One database connection, as far as a commit needs it. */
 export interface Session {
@@ -76,20 +76,21 @@ const REJECTS_PER_INSERT = 100;
 export async function commitPackage(session: Session, commit: Commit): Promise<Receipt> {
   const { plan, pkg, target } = commit;
   await session.prepare?.();
-  if (pkg.isPart === true || plan.walk === undefined || !(await hasState(session)))
-    return commitRows(session, commit);
+  const system = await findSystem(session);
+  const rows = (more: Partial<Commit>) => commitRows(session, { ...commit, ...more }, isComplete(system));
+  if (pkg.isPart === true || plan.walk === undefined || !hasState(system)) return rows({});
   const parts = await findParts(session, target, plan);
-  if (plan.writeDisposition !== "merge") return commitRows(session, { ...commit, parts });
+  if (plan.writeDisposition !== "merge") return rows({ parts });
   await using staged = await gatherParts(session, commit, parts);
-  return await commitRows(session, { ...commit, staged });
+  return await rows({ staged });
 }
 
-async function commitRows(session: Session, commit: Commit): Promise<Receipt> {
+async function commitRows(session: Session, commit: Commit, hasSystem: boolean): Promise<Receipt> {
   // Outside the transaction: the staging tables are private, and keeping the last of repeated rows can be repeated.
   if (commit.plan.writeDisposition === "merge" && commit.pkg.isPart !== true) await keepOne(session, commit);
   if (commit.written === undefined) await session.begin();
   try {
-    const receipt = await inTransaction(session, commit);
+    const receipt = await inTransaction(session, commit, hasSystem);
     if (receipt.replayed) await session.run("ROLLBACK");
     else await session.commit(commit.pkg.id);
     return receipt;
@@ -100,9 +101,9 @@ async function commitRows(session: Session, commit: Commit): Promise<Receipt> {
   }
 }
 
-async function inTransaction(session: Session, commit: Commit): Promise<Receipt> {
+async function inTransaction(session: Session, commit: Commit, hasSystem: boolean): Promise<Receipt> {
   const { pkg, target } = commit;
-  await createSystem(session, target);
+  if (!hasSystem) await createSystem(session, target);
   if ((await session.rows(sql.findPackage(target), [pkg.id])).length > 0) return replayed(pkg);
   const counts = await (pkg.isPart === true ? holdRows(session, commit) : showRows(session, commit));
   await insertRejects(session, commit);

@@ -13,8 +13,6 @@ export interface Dialect {
   quote(identifier: string): string;
   /** The database's type for a column. */
   typeName(column: TypedColumn): string;
-  /** What is said about keeping a column of a new table, behind its type. Absent: nothing. */
-  storage?(column: ColumnSchema): string;
   /** A text expression that compares by its bytes, whatever the database's language. Absent: every text does. */
   bytewise?(expression: string): string;
 }

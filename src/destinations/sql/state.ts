@@ -34,7 +34,7 @@ export async function forgetState(
   pipeline: string,
   resources: readonly string[],
 ): Promise<void> {
-  if (!(await hasState(session))) return;
+  if (!hasState(await findSystem(session))) return;
   await session.begin();
   try {
     for (const resource of await withParts(session, target, pipeline)) {

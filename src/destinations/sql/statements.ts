@@ -28,8 +28,7 @@ export function createDataset(place: Place): string {
 export function createTable(place: Place, table: Pick<TableSchema, "name" | "columns">): string {
   const { dialect } = place;
   const columns = table.columns.map(
-    (column) =>
-      `${definition(dialect, column)}${dialect.storage?.(column) ?? ""}${column.nullable ? "" : " NOT NULL"}`,
+    (column) => `${definition(dialect, column)}${column.nullable ? "" : " NOT NULL"}`,
   );
   return `CREATE TABLE ${tableName(place, table.name)} (${columns.join(", ")})`;
 }

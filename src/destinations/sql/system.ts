@@ -28,8 +28,13 @@ export function missingSystem(found: readonly FoundTable[]): readonly string[] {
 }
 
 /** Whether there is a table that state could be in. */
-export async function hasState(session: Session): Promise<boolean> {
-  return !missingSystem(await findSystem(session)).includes(SYSTEM_TABLES.state);
+export function hasState(found: readonly FoundTable[]): boolean {
+  return !missingSystem(found).includes(SYSTEM_TABLES.state);
+}
+
+/** Whether nothing of them has to be made. */
+export function isComplete(found: readonly FoundTable[]): boolean {
+  return missingSystem(found).length === 0 && found.every((table) => missingColumns(table).length === 0);
 }
 
 /** Creates dataset and system tables, or what is missing of them. */
@@ -46,8 +51,7 @@ export async function createSystem(session: Session, target: Place): Promise<voi
 
 /** As `createSystem`, in a transaction of its own: for a transaction to come that will be long. */
 export async function ensureSystem(session: Session, target: Place): Promise<void> {
-  const found = await findSystem(session);
-  if (missingSystem(found).length === 0 && found.every((table) => missingColumns(table).length === 0)) return;
+  if (isComplete(await findSystem(session))) return;
   await session.begin();
   try {
     await createSystem(session, target);
