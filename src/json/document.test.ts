@@ -56,7 +56,7 @@ const jsonText = fc.letrec<{ value: string; blank: string; text: string; key: st
   }),
 ).value;
 
-describe("readDocument", { timeout: 60_000 + RUNS }, () => {
+describe("readDocument", { timeout: 60_000 + 10 * RUNS }, () => {
   it("gives the values of parseExactJson, whatever the text looks like", () => {
     const keys = new Keys();
     fc.assert(

@@ -3,10 +3,10 @@ import type { Stage } from "../model/destination.js";
 import { inTurn } from "../model/in-turn.js";
 
 /**
- * Bytes of batches that may wait for a stage before `write` waits, too: three of the usual 8 MiB, so that it has its
+ * Bytes of batches that may wait for a stage before `write` waits, too: two of the largest, so that it has its
  * next one at hand when it ends one, and memory stays small when it is the slower side.
  */
-export const WAITING_BYTES = 24 * 1024 * 1024;
+export const WAITING_BYTES = 16 * 1024 * 1024;
 
 /**
  * A stage that works while the next pages are read. `write` returns before its rows are in; what goes wrong then is
