@@ -8,7 +8,7 @@ import type { TableAppender } from "./appender.js";
 import type { Database } from "./database.js";
 
 /** Bytes of a package from which its rows no longer wait in temporary tables. Below, there is little to gain. */
-export const STRAIGHT_BYTES = 32 * 1024 * 1024;
+export const STRAIGHT_BYTES = 8 * 1024 * 1024;
 
 interface Straight {
   table: TableSchema;
