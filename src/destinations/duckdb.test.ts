@@ -503,13 +503,6 @@ describe("the format of a file", () => {
     expect(await versionOf(old)).toEqual([{ format: "v1.0.0+" }]);
   });
 
-  test("is told for a file without a byte, too", async () => {
-    const path = newFile();
-    await writeFile(path, "");
-    await firstLoad(path);
-    expect(await versionOf(path)).toEqual([{ format: "v1.3.0+" }]);
-  });
-
   test("stays what it is in a file that is there", async () => {
     const path = newFile();
     await firstLoad(path, { storage_version: "v1.0.0" });

@@ -192,7 +192,7 @@ async function attach(
   const name = /^memory(\.|$)/iu.test(basename(path)) ? " AS memory_db" : "";
   // A file that is there keeps its format: told another one, DuckDB would write that from now on.
   const format =
-    version !== undefined && (await isEmpty(path)) ? `, STORAGE_VERSION ${quoteText(version)}` : "";
+    version !== undefined && !(await isThere(path)) ? `, STORAGE_VERSION ${quoteText(version)}` : "";
   try {
     await connection.run(`ATTACH ${quoteText(path)}${name} (ROW_GROUP_SIZE ${ROW_GROUP_ROWS}${format})`);
   } catch (error) {
@@ -206,15 +206,6 @@ async function attach(
     "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'",
   );
   return String(reader.getRows()[0]?.[0]);
-}
-
-/** Whether DuckDB makes a new database of this path: nothing is there, or a file without a byte. */
-async function isEmpty(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).size === 0;
-  } catch {
-    return true;
-  }
 }
 
 /**
@@ -310,7 +301,7 @@ function hintFor(message: string): { hint?: string } {
   }
   if (/out of memory|could not allocate block/iu.test(message)) {
     return {
-      hint: "Raise the destination's memory_limit, or check that the disk has room for temporary files.",
+      hint: "Raise the destination's memory_limit, or leave it out, as it then follows the number of columns; and check that the disk has room for temporary files.",
     };
   }
   if (/database has been invalidated/iu.test(message)) {
